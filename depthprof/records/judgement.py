@@ -1,0 +1,196 @@
+"""What was concluded: estimates with intervals, comparisons by stage, verdicts with reasons."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from depthprof.errors import BadInput, nearest
+
+FAIL_ON = ("slower", "inconclusive")
+"""What can fail a comparison; `--fail-on` chooses from these."""
+
+
+class Status(StrEnum):
+    """The five verdicts."""
+
+    FASTER = "FASTER"
+    SAME = "SAME"
+    SLOWER = "SLOWER"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    INCOMPARABLE = "INCOMPARABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What counts as slower, and how sure one must be.
+
+    Attributes:
+        threshold_ratio: relative change that matters; 0.05 means the band 1/1.05 to 1.05.
+        floor_ns: absolute change that matters, in nanoseconds; a difference must clear both.
+        confidence: confidence that all intervals of one comparison hold at once.
+        fail_on: which of "slower" and "inconclusive" give a failing exit code.
+    """
+
+    threshold_ratio: float = 0.05
+    floor_ns: float = 5_000.0
+    confidence: float = 0.95
+    fail_on: tuple[str, ...] = FAIL_ON
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold_ratio < 10:
+            raise BadInput(
+                f"threshold is {self.threshold_ratio!r}, but must be above 0 and below 10"
+                " (0.05 means 5 %)"
+            )
+        if not self.floor_ns >= 0:
+            raise BadInput(f"floor is {self.floor_ns!r} ns, but must be 0 or more")
+        if not 0.5 <= self.confidence < 1:
+            raise BadInput(
+                f"confidence is {self.confidence!r}, but must be at least 0.5 and below 1"
+            )
+        for name in self.fail_on:
+            if name not in FAIL_ON:
+                raise BadInput(f'unknown --fail-on "{name}"; {nearest(name, (*FAIL_ON, "never"))}')
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its interval; `confidence` is the one its interval was made for."""
+
+    value: float
+    low: float
+    high: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a verdict is what it is: a code for programs, a sentence for people."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageSummary:
+    """One side's figures for one stage: median with interval, quartiles, share of the iteration.
+
+    `share_ratio` is None where the stage is judged by the device's clock, because device and host
+    spans are never added. `host_ns` and `device_ns` are the medians by either clock.
+    """
+
+    median_ns: Estimate
+    quartiles_ns: tuple[float, float]
+    share_ratio: float | None
+    host_ns: float
+    device_ns: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StageComparison:
+    """One stage (or "total") on both sides.
+
+    Attributes:
+        clock: "host" or "device": the clock this stage is judged by.
+        ratio: candidate / baseline, pair by pair; None where it cannot be computed.
+        difference_ns: candidate - baseline, pair by pair; None where it cannot be computed.
+        launch_ratios: the ratio in each launch alone, for a look at their agreement.
+        pairs: the number of pairs the intervals stand on.
+        problem: why there is no decision to be had from these data; None if there may be one.
+    """
+
+    stage: str
+    clock: str
+    baseline: StageSummary
+    candidate: StageSummary
+    ratio: Estimate | None
+    difference_ns: Estimate | None
+    launch_ratios: tuple[float, ...]
+    pairs: int
+    problem: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimerView:
+    """What a host timer without a sync stage would have said of one side, beside what happened.
+
+    Attributes:
+        host_ns: by stage, the median such a timer shows: the wait is inside `d2h`.
+        blamed_ns: what it shows for d2h (wait and copy together).
+        wait_ns: the part of that which is waiting for the device.
+        owners_ns: by stage, whose work that wait really was, the largest first.
+    """
+
+    host_ns: dict[str, float]
+    blamed_ns: float
+    wait_ns: float
+    owners_ns: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedSamples:
+    """Samples left out of the judgement, counted by the rule that left them out."""
+
+    count: int
+    by_rule: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Both sides, stage by stage, with intervals; no decision yet.
+
+    `per` is "iteration", or "picture" where the two sides have unlike batches. `stages` holds the
+    stages in order and the total last.
+    """
+
+    stages: tuple[StageComparison, ...]
+    timers: tuple[TimerView, ...]
+    skipped: SkippedSamples
+    per: str
+    confidence: float
+
+    def stage(self, name: str) -> StageComparison:
+        """Return the comparison of one stage, or of "total"."""
+        return next(row for row in self.stages if row.stage == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One side, stage by stage (the total last); no baseline."""
+
+    stages: tuple[tuple[str, str, StageSummary], ...]
+    timers: tuple[TimerView, ...]
+    skipped: SkippedSamples
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision on one stage, or on "total"."""
+
+    stage: str
+    status: Status
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The decisions of a comparison, its culprit, and what they mean for the exit code.
+
+    Attributes:
+        culprit: the slower stage with the largest absolute difference, or None.
+        followers: the other slower stages, largest difference first.
+        explained_ratio: the culprit's share of the difference of the whole; None where the
+            whole's difference is not told apart from nothing.
+        sentence: one sentence that names the culprit and what it explains.
+        exit_code: 0 pass, 1 slower, 2 refused, 3 inconclusive.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    culprit: str | None
+    followers: tuple[str, ...]
+    explained_ratio: float | None
+    sentence: str
+    exit_code: int
+
+    def verdict(self, stage: str) -> Verdict:
+        """Return the verdict of one stage, or of "total"."""
+        return next(verdict for verdict in self.verdicts if verdict.stage == stage)

@@ -1,0 +1,204 @@
+"""What was measured: every sample, on which machine, of which sides. Nothing here is judged."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depthprof.records.workload import STAGES, Workload
+
+RUN_SCHEMA = 1
+"""Number of the saved run's layout; a reader refuses a larger one."""
+
+WARM_UP_TURN = -1
+"""The turn number of samples taken while warming up; they are kept but never judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One stage of one iteration. On the host and on the device; the two are never added."""
+
+    stage: str
+    host_ns: int
+    device_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One iteration of one side: its place in the run and its spans, which tile it."""
+
+    launch: int
+    turn: int
+    block: int
+    side: str
+    start_ns: int
+    spans: tuple[Span, ...]
+
+    @property
+    def host_ns(self) -> int:
+        """Wall time of the iteration: the sum of its host spans, exactly."""
+        return sum(span.host_ns for span in self.spans)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """All samples of a run as columns of length n (10,000 iterations weigh about 1.5 MB).
+
+    Attributes:
+        launch: int64 [n], the launch (worker process, or pair of them) it was taken in.
+        turn: int64 [n], the pair it belongs to, counted within the launch; -1 is warm-up.
+        block: int64 [n], the block of uninterrupted iterations of one side, within the launch.
+        side: int64 [n], index into `Run.sides`.
+        start_ns: int64 [n], host clock at the iteration's first mark, of the worker's own epoch.
+        host_ns: int64 [n, stages], gaps between neighbouring host marks.
+        device_ns: int64 [n, stages], gaps between neighbouring device events; -1 where the side's
+            device has no clock of its own. None if no side has.
+        stages: names of the columns.
+    """
+
+    launch: NDArray[np.int64]
+    turn: NDArray[np.int64]
+    block: NDArray[np.int64]
+    side: NDArray[np.int64]
+    start_ns: NDArray[np.int64]
+    host_ns: NDArray[np.int64]
+    device_ns: NDArray[np.int64] | None = None
+    stages: tuple[str, ...] = STAGES
+
+    def __len__(self) -> int:
+        return len(self.side)
+
+    def rows(self, side_names: tuple[str, ...]) -> Iterator[Sample]:
+        """Yield every sample as a `Sample`, in the order taken."""
+        for index in range(len(self)):
+            yield Sample(
+                int(self.launch[index]),
+                int(self.turn[index]),
+                int(self.block[index]),
+                side_names[int(self.side[index])],
+                int(self.start_ns[index]),
+                tuple(self._span(index, column) for column in range(len(self.stages))),
+            )
+
+    def _span(self, index: int, column: int) -> Span:
+        device = -1 if self.device_ns is None else int(self.device_ns[index, column])
+        return Span(
+            self.stages[column], int(self.host_ns[index, column]), device if device >= 0 else None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Where a side's parameters came from: a file (with its SHA-256) or a seed."""
+
+    source: str
+    sha256: str | None
+    seed: int | None
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One input picture: its name, its height and width in pixels, and how it was converted."""
+
+    name: str
+    height: int
+    width: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a run, as it really was: resolved device, shapes, weights.
+
+    `name` is "a" (the baseline) or "b" (the candidate); `label` is what people read.
+    `input_shapes` are the distinct network inputs, [B, 3, h, w] each.
+    """
+
+    name: str
+    label: str
+    variant: str
+    workload: Workload
+    device: str
+    device_name: str
+    threads: int
+    weights: Weights | None
+    input_shapes: tuple[tuple[int, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The machine and the software of a run. Sizes in bytes; None where there is no such thing."""
+
+    depthprof: str
+    python: str
+    torch: str
+    numpy: str
+    opencv: str
+    platform: str
+    cpu: str
+    cpu_cores: int
+    memory_bytes: int
+    load_1min: float | None = None
+    gpu: str | None = None
+    driver: str | None = None
+    cuda: str | None = None
+    cudnn: str | None = None
+    commit: str | None = None
+    dirty: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One start of a worker (or of one a side): its memory layout and how its warm-up ended."""
+
+    index: int
+    padding_bytes: tuple[int, ...]
+    setup_s: float
+    warm_up_s: float
+    warm_up_iterations: tuple[int, ...]
+    warm_up_end: str
+    iterations_per_block: int
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong with a side while measuring; what was measured before stays."""
+
+    side: str | None
+    stage: str | None
+    launch: int
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """Everything one `compare` (two sides) or `profile` (one side) measured.
+
+    `ended` says why measuring stopped: "budget", "precise", "interrupted" or "failed".
+    `shared` is whether both sides lived in one worker process.
+    """
+
+    created: str
+    sides: tuple[Side, ...]
+    environment: Environment
+    pictures: tuple[Picture, ...]
+    launches: tuple[Launch, ...]
+    samples: Samples
+    budget_s: float
+    elapsed_s: float
+    ended: str
+    shared: bool
+    seed: int
+    failures: tuple[Failure, ...] = ()
+    command: str = ""
+    schema: int = field(default=RUN_SCHEMA)
+
+    @property
+    def is_comparison(self) -> bool:
+        """Whether there is a candidate beside the baseline."""
+        return len(self.sides) == 2

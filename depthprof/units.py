@@ -1,0 +1,64 @@
+"""Figures as people read them: nanoseconds, bytes, ratios and shares as short text.
+
+Every figure inside depthprof carries its unit in its name (`_ns`, `_bytes`, `_ratio`); these
+functions are the only place where a figure becomes text.
+"""
+
+import math
+
+NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
+NS_PER_US = 1_000
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Format with a number of significant digits and without an exponent: 1234.5 -> "1230"."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else "n/a"
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    rounded = round(value, places)
+    if rounded and math.floor(math.log10(abs(rounded))) > math.floor(math.log10(abs(value))):
+        places -= 1  # 9.996 became 10.0: one digit more before the point, one fewer after it
+    return f"{rounded:.{max(0, places)}f}"
+
+
+def duration(nanoseconds: float) -> str:
+    """Format a duration given in nanoseconds: "1.37 s", "7.31 ms", "85.0 us", "120 ns"."""
+    size = abs(nanoseconds)
+    for limit, unit in ((NS_PER_S, "s"), (NS_PER_MS, "ms"), (NS_PER_US, "us")):
+        if size >= limit * 0.9995:
+            return f"{significant(nanoseconds / limit)} {unit}"
+    return f"{nanoseconds:.0f} ns" if math.isfinite(nanoseconds) else "n/a"
+
+
+def signed_duration(nanoseconds: float) -> str:
+    """As `duration`, with the sign always shown: "+6.31 ms"."""
+    return f"+{duration(nanoseconds)}" if nanoseconds >= 0 else duration(nanoseconds)
+
+
+def percent(ratio: float) -> str:
+    """Format a share given as a ratio: 0.984 -> "98 %", 0.05 -> "5 %", 0.0044 -> "0.44 %"."""
+    if not math.isfinite(ratio):
+        return "n/a"
+    value = ratio * 100
+    if abs(value) >= 9.95 or value == 0:
+        return f"{value:.0f} %"
+    return f"{significant(value, 2).removesuffix('.0')} %"
+
+
+def times(ratio: float) -> str:
+    """Format a ratio of two durations, candidate / baseline: "1.004", "2.31", "16.4", "120"."""
+    if not math.isfinite(ratio):
+        return "n/a"
+    for limit, decimals in ((99.95, 0), (9.995, 1), (1.9995, 2)):
+        if ratio >= limit:
+            return f"{ratio:.{decimals}f}"
+    return f"{ratio:.3f}"
+
+
+def binary_size(size_bytes: float) -> str:
+    """Format a size given in bytes: "1.2 MiB"."""
+    for limit, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if size_bytes >= limit:
+            return f"{size_bytes / limit:.1f} {unit}"
+    return f"{size_bytes:.0f} B"

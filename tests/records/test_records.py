@@ -1,0 +1,187 @@
+"""The nouns: workloads that refuse what means nothing, runs that survive a round trip."""
+
+import json
+from dataclasses import FrozenInstanceError, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from depthprof.errors import BadInput, BadRunFile
+from depthprof.records import (
+    RUN_SCHEMA,
+    STAGES,
+    Failure,
+    Launch,
+    Picture,
+    Policy,
+    Run,
+    Samples,
+    Weights,
+    Workload,
+    decode,
+    encode,
+    workload_differences,
+)
+from tests.runs import simulated
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("model", "smal", 'did you mean "small"'),
+        ("model", "tiny", "small, base, large, giant"),
+        ("dtype", "float16", "fp32, fp16, bf16"),
+        ("attention", "flash", "published, sdpa, xformers"),
+        ("product", "video", "image, depth"),
+        ("batch", 0, "batch is 0"),
+        ("batch", True, "batch is True"),
+        ("input_size", 13, "input-size is 13"),
+        ("threads", 0, "threads is 0"),
+        ("seed", -1, "seed is -1"),
+        ("device", "gpu", 'unknown device "gpu"'),
+        ("device", "cuda:x", "cuda:x"),
+        ("device", "cuda:", "cuda:"),
+        ("device", "cpu:1", "cpu:1"),
+    ],
+)
+def test_a_workload_refuses_what_means_nothing(field: str, value: object, said: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        Workload(**{field: value})  # type: ignore[arg-type]
+    assert said in str(caught.value)
+    assert str(value) in str(caught.value)
+
+
+def test_a_workload_is_frozen_knows_aliases_and_its_difference() -> None:
+    workload = Workload(model="vits", device="cuda:1")
+    assert workload.model == "small"
+    with pytest.raises(FrozenInstanceError):
+        workload.model = "base"  # type: ignore[misc]
+    assert workload_differences(workload, workload.changed(batch=2, dtype="fp16")) == (
+        "batch",
+        "dtype",
+    )
+    assert [
+        w.square for w in (workload, workload.changed(batch=2), workload.changed(fixed_size=True))
+    ] == [
+        False,
+        True,
+        True,
+    ]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"threshold_ratio": 0},
+        {"threshold_ratio": 50},
+        {"floor_ns": -1},
+        {"confidence": 1},
+        {"confidence": 0.1},
+        {"fail_on": ("slow",)},
+        {"floor_ns": float("nan")},
+    ],
+)
+def test_a_policy_refuses_what_means_nothing(values: dict[str, object]) -> None:
+    with pytest.raises(BadInput):
+        Policy(**values)  # type: ignore[arg-type]
+
+
+text = st.text(max_size=20)
+figures = st.integers(0, 2**62)
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> Run:
+    count = draw(st.integers(0, 5))
+    column = st.lists(figures, min_size=count, max_size=count).map(
+        lambda v: np.asarray(v, dtype=np.int64)
+    )
+    matrix = st.lists(st.lists(figures, min_size=7, max_size=7), min_size=count, max_size=count)
+    host = np.asarray(draw(matrix), dtype=np.int64).reshape(count, 7)
+    samples = Samples(
+        *(draw(column) for _ in range(5)),
+        host_ns=host,
+        device_ns=draw(st.sampled_from([None, host - 1])),
+    )
+    run = simulated(turns=1, launches=1)
+    side = replace(
+        run.sides[0],
+        label=draw(text),
+        weights=draw(st.sampled_from([None, Weights("file", "ab" * 32, None, 5)])),
+        notes=tuple(draw(st.lists(text, max_size=2))),
+        workload=Workload(model="giant", batch=draw(st.integers(1, 99)), threads=3),
+    )
+    return replace(
+        run,
+        sides=(side,) * draw(st.integers(1, 2)),
+        samples=samples,
+        pictures=(Picture(draw(text), 3, 4, draw(text)),),
+        launches=(Launch(0, (1, 2), 0.5, 0.25, (3, 4), "settled", 2, 9),),
+        failures=tuple(
+            draw(st.lists(st.builds(Failure, text, text, figures, text, text), max_size=2))
+        ),
+        command=draw(text),
+    )
+
+
+@settings(max_examples=60)
+@given(runs())
+def test_a_run_survives_a_round_trip(run: Run) -> None:
+    policy = Policy(threshold_ratio=0.125, fail_on=("slower",))
+    written = encode(run, policy)
+    read, read_policy = decode(written)
+    assert read_policy == policy
+    assert encode(read, read_policy) == written
+    for name in Run.__dataclass_fields__:
+        if name != "samples":
+            assert getattr(read, name) == getattr(run, name)
+    for name in ("launch", "turn", "block", "side", "start_ns", "host_ns", "device_ns"):
+        expected, found = getattr(run.samples, name), getattr(read.samples, name)
+        assert (found is None) == (expected is None)
+        assert found is None or (np.array_equal(found, expected) and not found.flags.writeable)
+
+
+def test_rows_are_samples_whose_spans_tile_the_iteration() -> None:
+    run = simulated(turns=2, launches=1)
+    rows = list(run.samples.rows(("a", "b")))
+    assert [row.side for row in rows] == ["a", "b", "a", "b"]
+    assert [span.stage for span in rows[0].spans] == list(STAGES)
+    assert rows[0].host_ns == int(run.samples.host_ns[0].sum())
+    assert rows[0].spans[2].device_ns is None
+
+
+def broken(**changes: object) -> str:
+    document = json.loads(encode(simulated(turns=1, launches=1), Policy()))
+    for key, value in changes.items():
+        outer, _, inner = key.partition("__")
+        if inner:
+            document[outer][inner] = value
+        else:
+            document[outer] = value
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("", "not JSON"),
+        ("{", "cut short"),
+        ("[]", "not a depthprof run"),
+        ('{"schema": "1"}', "not a depthprof run"),
+        (broken(schema=RUN_SCHEMA + 1), "install a newer"),
+        (broken(sides=[]), "0 sides"),
+        (broken(samples__launch=[0]), "unlike lengths"),
+        (broken(samples__side=[0, 0.5]), "whole numbers"),
+        (broken(samples__host_ns=[[1]]), "7 columns"),
+        (broken(samples=None), "not a whole depthprof run"),
+        (broken(policy={}), "not a whole depthprof run"),
+    ],
+)
+def test_a_broken_file_is_refused_in_one_sentence(written: str, said: str) -> None:
+    with pytest.raises(BadRunFile) as caught:
+        decode(written, "x/run.json")
+    assert said in str(caught.value)
+    assert str(caught.value).startswith("x/run.json")
+    assert "\n" not in str(caught.value)

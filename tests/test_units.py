@@ -1,0 +1,58 @@
+"""Figures as text."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from depthprof import units
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [
+        (0, "0 ns"),
+        (120, "120 ns"),
+        (999.6, "1.00 us"),
+        (85_000, "85.0 us"),
+        (7_310_000, "7.31 ms"),
+        (999_999, "1.00 ms"),
+        (1_373_000_000, "1.37 s"),
+        (123_400_000_000, "123 s"),
+        (-6_480_000, "-6.48 ms"),
+        (math.nan, "n/a"),
+    ],
+)
+def test_duration(ns: float, text: str) -> None:
+    assert units.duration(ns) == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (0.05, "5 %"),
+        (0.984, "98 %"),
+        (0.0044, "0.44 %"),
+        (1.11, "111 %"),
+        (0, "0 %"),
+        (0.0996, "10 %"),
+    ],
+)
+def test_percent(ratio: float, text: str) -> None:
+    assert units.percent(ratio) == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [(1.0, "1.000"), (2.306, "2.31"), (16.44, "16.4"), (120.4, "120"), (math.inf, "n/a")],
+)
+def test_times(ratio: float, text: str) -> None:
+    assert units.times(ratio) == text
+
+
+@given(st.floats(1, 1e12))
+def test_duration_keeps_three_digits(ns: float) -> None:
+    number, unit = units.duration(ns).split()
+    factor = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}[unit]
+    assert float(number) * factor == pytest.approx(ns, rel=0.0051, abs=0.51)
