@@ -1,0 +1,136 @@
+"""Arithmetic of evidence: medians, intervals and how many pairs a decision needs. Pure functions.
+
+Nothing here knows of stages, sides or thresholds. Every interval is distribution-free: it assumes
+pairs that are independent and, for the signed-rank interval, symmetric about their centre, which
+the difference of two like measurements is when they are alike.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depthprof.records import Estimate
+
+EXACT_PAIRS = 300
+"""Up to this many pairs the signed-rank distribution is exact, beyond it is normal."""
+
+MAX_PAIRS = 256
+"""Beyond this many pairs, neighbours are batched: Walsh averages grow with the square."""
+
+Floats = NDArray[np.float64]
+
+
+def fewest_pairs(confidence: float) -> int:
+    """Return the fewest pairs that could ever decide anything at a confidence.
+
+    The most extreme outcome of n signs has the two-sided probability 2 / 2**n, so n must be at
+    least 1 + log2(1 / alpha). Source: Hollander, Wolfe and Chicken, Nonparametric Statistical
+    Methods, 3rd ed., section 3.1 (the signed-rank distribution's largest value).
+    """
+    return math.ceil(1 - math.log2(1 - confidence) - 1e-9)
+
+
+def shared_confidence(confidence: float, statements: int) -> float:
+    """Confidence each of several intervals needs so that all hold at once (Bonferroni, 1936)."""
+    return 1 - (1 - confidence) / max(1, statements)
+
+
+def hodges_lehmann(values: Sequence[float] | Floats, confidence: float) -> Estimate | None:
+    """Centre of paired differences with its signed-rank interval.
+
+    The centre is the median of the Walsh averages (x_i + x_j) / 2, i <= j; the interval lies
+    between two of them. Source: Hodges and Lehmann, Ann. Math. Stat. 34 (1963) 598-611; the
+    interval is Tukey's, in Hollander, Wolfe and Chicken, section 3.3.
+
+    Args:
+        values: one difference (or log ratio) a pair, length n.
+        confidence: of the interval, such as 0.99375.
+
+    Returns:
+        The estimate, or None where n is below `fewest_pairs(confidence)` or a value is not finite.
+    """
+    pairs = np.asarray(values, dtype=np.float64)
+    if len(pairs) < fewest_pairs(confidence) or not np.isfinite(pairs).all():
+        return None
+    upper, lower = np.triu_indices(len(pairs))
+    walsh = (pairs[upper] + pairs[lower]) / 2
+    walsh.sort()
+    cut = _signed_rank_cut(len(pairs), confidence)
+    middle = float(np.median(walsh))
+    return Estimate(middle, float(walsh[cut]), float(walsh[-1 - cut]), confidence)
+
+
+def median_interval(values: Sequence[float] | Floats, confidence: float) -> Estimate:
+    """Median with the interval between two order statistics, whatever the distribution.
+
+    The interval [x_(k), x_(n+1-k)] covers the median with probability 1 - 2 P(Bin(n, 1/2) < k).
+    Source: Hollander, Wolfe and Chicken, section 3.6. With too few values it is the whole range,
+    and the estimate carries the confidence that the range really has.
+
+    Raises:
+        ValueError: no values.
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    count = len(ordered)
+    if not count:
+        raise ValueError("a median needs at least one value")
+    cut = _binomial_cut(count, confidence)
+    if cut < 0:
+        reached = 1 - 2 ** (1 - count)
+        return Estimate(float(np.median(ordered)), float(ordered[0]), float(ordered[-1]), reached)
+    low, high = float(ordered[cut]), float(ordered[count - 1 - cut])
+    return Estimate(float(np.median(ordered)), low, high, confidence)
+
+
+def batched(values: Floats, groups: NDArray[np.int64], limit: int = MAX_PAIRS) -> Floats:
+    """Reduce a long series to at most about `limit` medians of neighbours within a group.
+
+    Batches also absorb correlation between neighbouring pairs (batch means: Fishman, Management
+    Science 24 (1978) 510-521; the median is used for its robustness). Groups are launches: no
+    batch spans two of them. A series within the limit is returned as it is.
+
+    Args:
+        values: float64 [n] in the order taken. groups: int64 [n], the launch of each.
+    """
+    if len(values) <= limit:
+        return values
+    width = math.ceil(len(values) / limit)
+    batches = []
+    for group in np.unique(groups):
+        members = values[groups == group]
+        batches += [np.median(members[i : i + width]) for i in range(0, len(members), width)]
+    return np.asarray(batches, dtype=np.float64)
+
+
+@lru_cache(maxsize=512)
+def _signed_rank_cut(count: int, confidence: float) -> int:
+    """Walsh averages to leave out at each end: the largest c with P(T+ <= c) <= alpha / 2."""
+    tail = (1 - confidence) / 2
+    if count > EXACT_PAIRS:
+        mean = count * (count + 1) / 4
+        deviation = math.sqrt(count * (count + 1) * (2 * count + 1) / 24)
+        return max(0, math.floor(mean + NormalDist().inv_cdf(tail) * deviation - 0.5))
+    ways = np.ones(1)
+    for rank in range(1, count + 1):  # ways to reach each rank sum: the product of (1 + x**rank)
+        ways = np.pad(ways, (0, rank)) + np.pad(ways, (rank, 0))
+    reached = np.cumsum(ways) / 2.0**count
+    return int(np.searchsorted(reached, tail * (1 + 1e-12), side="right")) - 1
+
+
+@lru_cache(maxsize=512)
+def _binomial_cut(count: int, confidence: float) -> int:
+    """Order statistics to leave out at each end, or -1 where even the whole range is too narrow."""
+    tail = (1 - confidence) / 2
+    if count > 1_000:
+        centre, deviation = count / 2, math.sqrt(count) / 2
+        return math.floor(centre + NormalDist().inv_cdf(tail) * deviation - 0.5)
+    reached = 0.0
+    for cut in range(count):
+        reached += math.comb(count, cut) / 2**count
+        if reached > tail:
+            return cut - 1
+    return count - 1

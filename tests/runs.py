@@ -1,0 +1,97 @@
+"""Runs made by hand: of blocks the harness measured, or of figures a test chooses."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from depthprof.iteration import Block
+from depthprof.measure import Plan, SidePlan
+from depthprof.measure.ledger import Ledger
+from depthprof.records import STAGES, Run, Samples, Workload
+
+ENVIRONMENT: dict[str, Any] = {
+    "depthprof": "0",
+    "python": "3",
+    "torch": "2",
+    "numpy": "2",
+    "opencv": "4",
+    "platform": "test",
+    "cpu": "test",
+    "cpu_cores": 1,
+    "memory_bytes": 1,
+}
+FACTS: dict[str, Any] = {
+    "device": "cpu",
+    "device_name": "test",
+    "threads": 1,
+    "weights": None,
+    "checked_ns": 1e6,
+    "input_shapes": [[1, 3, 98, 98]],
+    "notes": [],
+    "pictures": [],
+}
+TYPICAL_NS = (7_200_000, 2_000, 56_000_000, 300_000, 100, 1_000, 420_000)
+"""Stages of a small model at a small input on a CPU."""
+
+
+def run_of_blocks(*blocks: Block, workloads: Sequence[Workload] = (Workload(), Workload())) -> Run:
+    """A run of one turn: the first block is side a's, a second one side b's."""
+    ledger = ledger_of(workloads[: len(blocks)])
+    for side, block in enumerate(blocks):
+        ledger.add(0, 0, side, side, {"marks_ns": block.marks_ns, "device_ns": block.device_ns})
+    return ledger.run(1.0, "budget")
+
+
+def ledger_of(workloads: Sequence[Workload]) -> Ledger:
+    names = "ab"[: len(workloads)]
+    sides = tuple(
+        SidePlan(name, f"v{number}", f"v{number}", workload)
+        for number, (name, workload) in enumerate(zip(names, workloads, strict=True), 1)
+    )
+    ledger = Ledger(Plan(sides))
+    facts = {side.name: {**FACTS, "workload": vars_of(side.workload)} for side in sides}
+    ledger.loaded(facts, ENVIRONMENT)
+    return ledger
+
+
+def vars_of(workload: Workload) -> dict[str, Any]:
+    return {name: getattr(workload, name) for name in Workload.__dataclass_fields__}
+
+
+Change = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
+
+
+def simulated(
+    *,
+    turns: int = 8,
+    launches: int = 3,
+    iterations: int = 1,
+    noise: float = 0.01,
+    change: dict[str, float] | None = None,
+    launch_change: Sequence[float] | None = None,
+    seed: int = 0,
+    batches: tuple[int, int] = (1, 1),
+) -> Run:
+    """A run of two sides; `change` multiplies stages of side b, `launch_change` all by launch."""
+    random = np.random.default_rng(seed)
+    factors = np.asarray([(change or {}).get(stage, 1.0) for stage in STAGES])
+    rows, places = [], []
+    for launch in range(launches):
+        for turn in range(turns):
+            for side in (0, 1):
+                for _ in range(iterations):
+                    spans = np.asarray(TYPICAL_NS) * random.lognormal(0, noise, len(STAGES))
+                    by_launch = launch_change[launch] if launch_change and side else 1.0
+                    rows.append(spans * by_launch * (factors if side else 1.0) * batches[side])
+                    places.append((launch, turn, 2 * turn + side, side, 0))
+    workloads = [Workload(batch=batch) for batch in batches]
+    return with_samples(ledger_of(workloads).run(1.0, "budget"), places, rows)
+
+
+def with_samples(run: Run, places: Sequence[Sequence[int]], rows: Sequence[Any]) -> Run:
+    columns = np.asarray(places, dtype=np.int64).reshape(-1, 5)
+    spans = np.asarray(rows).astype(np.int64).reshape(-1, len(STAGES))
+    samples = Samples(*(columns[:, i] for i in range(5)), host_ns=spans)
+    values = {name: getattr(run, name) for name in Run.__dataclass_fields__}
+    return Run(**{**values, "samples": samples})

@@ -1,0 +1,338 @@
+"""From runs whose truth is known to comparisons and verdicts."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from depthprof.comparison import compare, profile
+from depthprof.comparison.pairing import pair_blocks
+from depthprof.gate import decide, decide_stage, judge, precise
+from depthprof.iteration import Iteration
+from depthprof.records import (
+    STAGES,
+    TOTAL,
+    WARM_UP_TURN,
+    Comparison,
+    Estimate,
+    Policy,
+    Run,
+    StageComparison,
+    StageSummary,
+    Status,
+    Workload,
+)
+from tests.fakes import VirtualDevice, VirtualPipeline
+from tests.runs import run_of_blocks, simulated, with_samples
+
+POLICY = Policy()
+
+
+def statuses(run: Run, policy: Policy = POLICY) -> dict[str, Status]:
+    judgement = judge(run, policy).judgement
+    assert judgement is not None
+    return {verdict.stage: verdict.status for verdict in judgement.verdicts}
+
+
+def test_identical_sides_are_the_same_in_every_stage() -> None:
+    judged = judge(simulated(turns=20), POLICY)
+    assert judged.judgement is not None
+    assert {v.status for v in judged.judgement.verdicts} == {Status.SAME}
+    assert judged.judgement.culprit is None
+    assert judged.exit_code == 0
+    assert "as fast as" in judged.judgement.sentence
+
+
+@pytest.mark.parametrize("stage", ["preprocess", "forward", "postprocess", "return"])
+def test_a_slower_stage_is_the_culprit_and_no_other(stage: str) -> None:
+    judged = judge(simulated(turns=20, change={stage: 2.0}), POLICY)
+    assert judged.judgement is not None
+    assert judged.judgement.culprit == stage
+    assert judged.judgement.followers == ()
+    assert judged.judgement.sentence.startswith(f"{stage} is slower in v2")
+    assert judged.exit_code == 1
+    assert judged.comparison is not None
+    ratio = judged.comparison.stage(stage).ratio
+    assert ratio is not None
+    assert ratio.low < 2.0 < ratio.high
+
+
+def test_the_larger_difference_is_the_culprit_and_the_other_follows() -> None:
+    judgement = judge(
+        simulated(turns=20, change={"return": 9.0, "preprocess": 3.0}), POLICY
+    ).judgement
+    assert judgement is not None
+    assert judgement.culprit == "preprocess"  # +14 ms against +3.4 ms
+    assert judgement.followers == ("return",)
+
+
+def test_the_culprit_explains_the_whole_difference_where_that_is_certain() -> None:
+    judged = judge(simulated(turns=40, change={"forward": 1.5}), POLICY)
+    assert judged.judgement is not None
+    assert judged.judgement.explained_ratio == pytest.approx(1.0, abs=0.02)
+    assert "explains" in judged.judgement.sentence
+
+
+def test_a_small_culprit_is_not_said_to_explain_an_uncertain_whole() -> None:
+    judgement = judge(simulated(turns=8, noise=0.04, change={"return": 1.8}), POLICY).judgement
+    assert judgement is not None
+    assert judgement.culprit == "return"
+    assert judgement.explained_ratio is None
+
+
+def test_a_faster_stage_passes_and_is_named() -> None:
+    judged = judge(simulated(turns=20, change={"preprocess": 0.5}), POLICY)
+    assert judged.judgement is not None
+    assert judged.judgement.verdict("preprocess").status is Status.FASTER
+    assert judged.exit_code == 0
+    assert "preprocess is faster" in judged.judgement.sentence
+
+
+def test_a_change_below_the_floor_is_the_same_whatever_its_ratio() -> None:
+    assert statuses(simulated(turns=20, change={"d2h": 3.0}))["d2h"] is Status.SAME  # +2 us
+    floor = Policy(floor_ns=100)
+    assert statuses(simulated(turns=20, change={"d2h": 3.0}), floor)["d2h"] is Status.SLOWER
+
+
+def test_a_change_below_the_threshold_is_the_same() -> None:
+    run = simulated(turns=40, noise=0.005, change={"forward": 1.02})
+    assert statuses(run)["forward"] is Status.SAME
+    assert statuses(run, Policy(threshold_ratio=0.01))["forward"] is Status.SLOWER
+
+
+def test_too_few_pairs_decide_nothing_however_clear() -> None:
+    judged = judge(simulated(turns=2, launches=3, change={"forward": 50.0}), POLICY)
+    assert judged.judgement is not None
+    verdict = judged.judgement.verdict("forward")
+    assert verdict.status is Status.INCONCLUSIVE
+    assert verdict.reason.code == "too_few_pairs"
+    assert "9" in verdict.reason.text
+    assert judged.exit_code == 3
+
+
+def test_noise_is_inconclusive_and_neither_same_nor_slower() -> None:
+    found = statuses(simulated(turns=5, noise=0.5))
+    assert found["forward"] is Status.INCONCLUSIVE
+
+
+def test_launches_that_disagree_decide_nothing() -> None:
+    run = simulated(turns=30, launches=5, noise=0.001, launch_change=[3, 3, 3, 3, 0.99])
+    judgement = judge(run, POLICY).judgement
+    assert judgement is not None
+    assert judgement.verdict("forward").reason.code == "launches_disagree"
+    assert judgement.verdict("forward").status is Status.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "slower_code", "unsure_code"),
+    [
+        (("slower", "inconclusive"), 1, 3),
+        (("slower",), 1, 0),
+        (("inconclusive",), 0, 3),
+        ((), 0, 0),
+    ],
+)
+def test_exit_codes_follow_fail_on(
+    fail_on: tuple[str, ...], slower_code: int, unsure_code: int
+) -> None:
+    policy = Policy(fail_on=fail_on)
+    assert judge(simulated(turns=20, change={"forward": 2.0}), policy).exit_code == slower_code
+    assert judge(simulated(turns=2), policy).exit_code == unsure_code
+
+
+def test_unlike_batches_are_compared_per_picture() -> None:
+    judged = judge(simulated(turns=20, batches=(1, 4)), POLICY)
+    assert judged.comparison is not None
+    assert judged.comparison.per == "picture"
+    assert statuses(simulated(turns=20, batches=(1, 4)))["forward"] is Status.SAME
+
+
+def test_warm_up_and_partnerless_blocks_are_left_out_and_counted() -> None:
+    run = simulated(turns=10)
+    places = np.stack(
+        [
+            run.samples.launch,
+            run.samples.turn,
+            run.samples.block,
+            run.samples.side,
+            run.samples.start_ns,
+        ],
+        axis=1,
+    ).tolist()
+    rows = run.samples.host_ns.tolist()
+    places += [(0, WARM_UP_TURN, 90, 0, 0), (0, WARM_UP_TURN, 91, 1, 0), (2, 10, 92, 0, 0)]
+    rows += [[10**12] * 7] * 3
+    more = with_samples(run, places, rows)
+    assert pair_blocks(more).host_ns.shape == (2, 30, 8)
+    comparison = compare(more, POLICY)
+    assert comparison.skipped.by_rule == {"block without its partner": 1}
+    assert comparison.stage(TOTAL).ratio == compare(run, POLICY).stage(TOTAL).ratio
+
+
+def test_a_block_counts_once_whatever_its_iterations() -> None:
+    comparison = compare(simulated(turns=6, iterations=40), POLICY)
+    assert {row.pairs for row in comparison.stages} == {18}
+
+
+def test_a_stage_of_no_length_has_no_ratio_but_may_be_the_same() -> None:
+    run = simulated(turns=10)
+    spans = run.samples.host_ns.copy()
+    spans[:, STAGES.index("sync")] = 0
+    places = np.stack(
+        [
+            run.samples.launch,
+            run.samples.turn,
+            run.samples.block,
+            run.samples.side,
+            run.samples.start_ns,
+        ],
+        axis=1,
+    )
+    found = judge(with_samples(run, places.tolist(), spans.tolist()), POLICY)
+    assert found.comparison is not None
+    assert found.comparison.stage("sync").ratio is None
+    assert statuses(found.run)["sync"] is Status.SAME
+
+
+def virtual_run(**candidate_ns: int) -> Run:
+    """A run on a virtual asynchronous device, the candidate with some stages changed."""
+    run = None
+    places, host, device = [], [], []
+    for turn in range(12):
+        for side, change in enumerate(({}, candidate_ns)):
+            clock = VirtualDevice()
+            base = {"forward": 8_000_000, "d2h": 90_000, "preprocess": 700_000, "deliver": 400_000}
+            block = Iteration(VirtualPipeline(clock, **{**base, **change}), clock).block([["x"]], 1)
+            run = run or run_of_blocks(block, block)
+            marks = block.marks_ns[0]
+            places.append((turn % 3, turn, 2 * turn + side, side, marks[0]))
+            host.append([b - a for a, b in itertools.pairwise(marks)])
+            device.append(block.device_ns[0])
+    assert run is not None
+    made = with_samples(run, places, host)
+    samples = replace(made.samples, device_ns=np.asarray(device))
+    return replace(made, samples=samples)
+
+
+def test_on_an_asynchronous_device_forward_is_blamed_and_sync_follows() -> None:
+    judged = judge(virtual_run(forward=16_000_000), POLICY)
+    assert judged.judgement is not None
+    assert judged.judgement.culprit == "forward"  # sync grew by the same 8 ms, but it only waits
+    assert judged.judgement.followers == ("sync",)
+    assert judged.judgement.verdict("d2h").status is Status.SAME
+    assert judged.comparison is not None
+    assert judged.comparison.stage("forward").clock == "device"
+    assert judged.comparison.stage("return").clock == "host"
+    baseline, candidate = judged.comparison.timers
+    assert candidate.blamed_ns - baseline.blamed_ns == pytest.approx(8_000_000)
+
+
+def test_on_an_asynchronous_device_a_slow_copy_is_still_seen() -> None:
+    judgement = judge(virtual_run(d2h=3_000_000), POLICY).judgement
+    assert judgement is not None
+    assert judgement.culprit == "d2h"
+    assert judgement.verdict("forward").status is Status.SAME
+
+
+def test_sides_timed_by_unlike_clocks_are_incomparable_in_device_stages() -> None:
+    run = virtual_run()
+    assert run.samples.device_ns is not None
+    device = run.samples.device_ns.copy()
+    device[run.samples.side == 1] = -1
+    judged = judge(replace(run, samples=replace(run.samples, device_ns=device)), POLICY)
+    assert judged.judgement is not None
+    assert judged.judgement.verdict("forward").status is Status.INCOMPARABLE
+    assert judged.judgement.verdict("return").status is Status.SAME
+    assert judged.exit_code == 3
+
+
+def test_a_profile_has_every_stage_and_its_share() -> None:
+    run = simulated(turns=10)
+    one = replace(run, sides=run.sides[:1])
+    keep = run.samples.side == 0
+    columns = {
+        n: getattr(run.samples, n)[keep]
+        for n in ("launch", "turn", "block", "side", "start_ns", "host_ns")
+    }
+    one = replace(one, samples=replace(run.samples, **columns))
+    found = profile(one, POLICY)
+    assert [name for name, _, _ in found.stages] == [*STAGES, TOTAL]
+    shares = [summary.share_ratio or 0.0 for name, _, summary in found.stages if name != TOTAL]
+    assert sum(shares) == pytest.approx(1.0)
+    assert judge(one, POLICY).exit_code == 0
+
+
+def test_precise_looks_at_widths_only() -> None:
+    assert precise(simulated(turns=100, noise=0.01), POLICY)
+    assert precise(simulated(turns=100, noise=0.01, change={"forward": 2}), POLICY)
+    assert not precise(simulated(turns=5, noise=0.2), POLICY)
+    assert not precise(simulated(turns=1, noise=0.0), POLICY)
+
+
+SUMMARY = StageSummary(Estimate(1e6, 9e5, 1.1e6, 0.99), (9e5, 1.1e6), 0.5, 1e6, None)
+
+
+@st.composite
+def stage_comparisons(draw: st.DrawFn) -> StageComparison:
+    ratio = sorted(draw(st.lists(st.floats(0.2, 5), min_size=3, max_size=3)))
+    difference = [1e6 * (value - 1) for value in ratio]
+    return StageComparison(
+        "forward",
+        "host",
+        SUMMARY,
+        SUMMARY,
+        Estimate(ratio[1], ratio[0], ratio[2], 0.99),
+        Estimate(difference[1], difference[0], difference[2], 0.99),
+        (ratio[1],) * 3,
+        20,
+    )
+
+
+@settings(max_examples=200)
+@given(stage_comparisons(), st.floats(0.001, 1), st.floats(0, 1e6))
+def test_every_verdict_is_backed_by_the_whole_interval(
+    row: StageComparison, threshold: float, floor: float
+) -> None:
+    policy = Policy(threshold_ratio=threshold, floor_ns=floor)
+    status, reason = decide_stage(row, policy)
+    assert row.ratio is not None
+    assert row.difference_ns is not None
+    assert reason.text
+    if status is Status.SLOWER:
+        assert row.ratio.low > 1 + threshold
+        assert row.difference_ns.low > floor
+    if status is Status.FASTER:
+        assert row.ratio.high < 1 / (1 + threshold)
+        assert row.difference_ns.high < -floor
+    if status is Status.SAME:
+        inside = 1 / (1 + threshold) <= row.ratio.low and row.ratio.high <= 1 + threshold
+        below = max(abs(row.difference_ns.low), abs(row.difference_ns.high)) <= floor
+        assert inside or below
+
+
+@settings(max_examples=50)
+@given(stage_comparisons(), st.floats(1.0, 4.0))
+def test_a_stricter_threshold_never_makes_a_slower_stage_pass(
+    row: StageComparison, factor: float
+) -> None:
+    strict, _ = decide_stage(row, Policy(threshold_ratio=0.02, floor_ns=0))
+    lax, _ = decide_stage(row, Policy(threshold_ratio=0.02 * factor, floor_ns=0))
+    assert not (lax is Status.SLOWER and strict is not Status.SLOWER)
+
+
+def test_decide_needs_no_run() -> None:
+    comparison = compare(simulated(turns=20, change={"forward": 2.0}), POLICY)
+    assert isinstance(comparison, Comparison)
+    assert decide(comparison, POLICY).culprit == "forward"
+
+
+def test_a_run_of_one_side_is_no_comparison() -> None:
+    run = run_of_blocks(
+        *[Iteration(VirtualPipeline(d := VirtualDevice()), d).block([["x"]], 1)],
+        workloads=[Workload()],
+    )
+    with pytest.raises(ValueError, match="two sides"):
+        compare(run, POLICY)

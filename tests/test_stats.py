@@ -1,0 +1,115 @@
+"""The arithmetic of evidence against SciPy, published tables and simulated truth."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from depthprof import stats
+
+FINITE = st.floats(-1e6, 1e6, allow_nan=False, allow_infinity=False, width=32)
+
+
+@pytest.mark.parametrize(
+    ("count", "critical"), [(6, 0), (8, 3), (10, 8), (20, 52), (30, 137), (50, 434), (200, 8444)]
+)
+def test_signed_rank_cut_agrees_with_the_published_table(count: int, critical: int) -> None:
+    # Wilcoxon's table, two-sided 5 %: reject where the smaller rank sum is at most `critical`.
+    assert stats._signed_rank_cut(count, 0.95) == critical
+
+
+@given(st.integers(301, 400), st.sampled_from([0.9, 0.95, 0.99375]))
+def test_signed_rank_normal_approximation_is_near_the_exact_cut(
+    count: int, confidence: float
+) -> None:
+    exact = exact_cut(count, confidence)
+    assert 0.99 * exact <= stats._signed_rank_cut(count, confidence) <= exact + 1
+
+
+def exact_cut(count: int, confidence: float) -> int:
+    ways = np.ones(1)
+    for rank in range(1, count + 1):
+        ways = (np.pad(ways, (0, rank)) + np.pad(ways, (rank, 0))) / 2
+    return int(np.searchsorted(np.cumsum(ways), (1 - confidence) / 2, side="right")) - 1
+
+
+@pytest.mark.parametrize("count", [6, 9, 15, 31, 100, 999, 2_000])
+def test_median_interval_agrees_with_the_binomial_distribution(count: int) -> None:
+    cut = stats._binomial_cut(count, 0.95)
+    below = scipy.stats.binom.cdf(cut, count, 0.5)
+    above = scipy.stats.binom.cdf(cut + 1, count, 0.5)
+    assert below <= 0.025 * (1 + 1e-6) or count > 1_000
+    assert above > 0.025 * (1 - 1e-2)
+
+
+@given(st.lists(FINITE, min_size=9, max_size=40))
+def test_hodges_lehmann_lies_in_its_interval_and_in_the_data(values: list[float]) -> None:
+    estimate = stats.hodges_lehmann(values, 0.99375)
+    assert estimate is not None
+    assert min(values) <= estimate.low <= estimate.value <= estimate.high <= max(values)
+
+
+@given(st.lists(FINITE, min_size=9, max_size=30), st.floats(-100, 100, width=32))
+def test_hodges_lehmann_moves_with_the_data_and_turns_with_the_sign(
+    values: list[float], shift: float
+) -> None:
+    plain = stats.hodges_lehmann(values, 0.95)
+    moved = stats.hodges_lehmann([value + shift for value in values], 0.95)
+    turned = stats.hodges_lehmann([-value for value in values], 0.95)
+    assert plain is not None
+    assert moved is not None
+    assert turned is not None
+    tolerance = 1e-6 * (1 + max(map(abs, values)))
+    assert moved.low == pytest.approx(plain.low + shift, abs=tolerance)
+    assert turned.high == pytest.approx(-plain.low, abs=tolerance)
+
+
+@given(st.floats(0.5, 0.9999), st.integers(2, 60))
+def test_fewest_pairs_is_exactly_where_an_interval_begins_to_exist(
+    confidence: float, count: int
+) -> None:
+    can = stats.hodges_lehmann(np.arange(count, dtype=float), confidence) is not None
+    assert can == (2 * 0.5**count <= (1 - confidence) * (1 + 1e-6))
+
+
+def test_interval_covers_the_truth_as_often_as_it_says() -> None:
+    random = np.random.default_rng(4)
+    tries, missed = 2_000, 0
+    for _ in range(tries):
+        estimate = stats.hodges_lehmann(random.standard_t(3, 12) + 1.0, 0.95)
+        assert estimate is not None
+        missed += not estimate.low <= 1.0 <= estimate.high
+    assert missed / tries < 0.05 + 3 * math.sqrt(0.05 * 0.95 / tries)
+
+
+@pytest.mark.parametrize("values", [[1.0] * 8, [float("nan")] * 20, [float("inf")] * 20, []])
+def test_hodges_lehmann_says_none_where_nothing_can_be_said(values: list[float]) -> None:
+    assert stats.hodges_lehmann(values, 0.99375) is None
+
+
+def test_constant_values_give_an_interval_of_no_width() -> None:
+    estimate = stats.hodges_lehmann([2.5] * 9, 0.99375)
+    assert estimate is not None
+    assert (estimate.value, estimate.low, estimate.high) == (2.5, 2.5, 2.5)
+
+
+def test_too_few_values_give_the_whole_range_and_the_confidence_it_has() -> None:
+    estimate = stats.median_interval([3.0, 1.0, 2.0], 0.99375)
+    assert (estimate.value, estimate.low, estimate.high) == (2.0, 1.0, 3.0)
+    assert estimate.confidence == 0.75
+    assert stats.median_interval([3.0], 0.95).confidence == 0.0
+    with pytest.raises(ValueError, match="at least one"):
+        stats.median_interval([], 0.95)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2_000), st.integers(1, 4))
+def test_batches_stay_within_a_launch_and_keep_the_level(count: int, launches: int) -> None:
+    launch = np.sort(np.arange(count) % launches)
+    values = launch * 100.0
+    reduced = stats.batched(values, launch)
+    assert len(reduced) <= stats.MAX_PAIRS + launches
+    assert set(reduced) == set(values)  # a batch across launches would make a value in between
