@@ -1,0 +1,124 @@
+"""Which machine and which software: the environment recorded with every run."""
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from depthprof.records import Environment
+
+
+def environment(device: str) -> Environment:
+    """Describe this machine, and the GPU behind a resolved device ("cpu" or "cuda:N")."""
+    import cv2
+    import numpy
+    import torch
+
+    on_gpu = device.startswith("cuda")
+    commit, dirty = git_state(Path.cwd())
+    return Environment(
+        depthprof=own_version(),
+        python=platform.python_version(),
+        torch=torch.__version__,
+        numpy=numpy.__version__,
+        opencv=cv2.__version__,
+        platform=f"{platform.system()} {platform.release()} {platform.machine()}",
+        cpu=cpu_name(),
+        cpu_cores=usable_cores(),
+        memory_bytes=memory_bytes(),
+        load_1min=load_1min(),
+        gpu=device_name(device) if on_gpu else None,
+        driver=driver_version() if on_gpu else None,
+        cuda=torch.version.cuda if on_gpu else None,
+        cudnn=str(torch.backends.cudnn.version()) if on_gpu else None,
+        commit=commit,
+        dirty=dirty,
+    )
+
+
+def own_version() -> str:
+    """Version of depthprof, "unknown" where it runs from a folder without being installed."""
+    try:
+        return metadata.version("depthprof")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def device_name(device: str) -> str:
+    """Name of a resolved device: the GPU's, or the CPU's."""
+    if not device.startswith("cuda"):
+        return cpu_name()
+    import torch
+
+    return str(torch.cuda.get_device_name(device))
+
+
+def cpu_name() -> str:
+    """Model name of the CPU."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux: ask the platform instead
+    return platform.processor() or platform.machine() or "unknown"
+
+
+def usable_cores() -> int:
+    """Cores this process may use, which in a container are fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def memory_bytes() -> int:
+    """Physical memory in bytes, 0 where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 0
+
+
+def load_1min() -> float | None:
+    """Load average of the last minute, None where the system has none."""
+    try:
+        return round(os.getloadavg()[0], 2)
+    except (AttributeError, OSError):
+        return None
+
+
+def driver_version() -> str | None:
+    """Version of the NVIDIA driver by NVML, None where NVML does not answer."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        version = pynvml.nvmlSystemGetDriverVersion()
+        pynvml.nvmlShutdown()
+    except pynvml.NVMLError:
+        return None
+    return version.decode() if isinstance(version, bytes) else str(version)
+
+
+def git_state(folder: Path) -> tuple[str | None, bool | None]:
+    """Commit of the repository `folder` is in and whether it has changes; None without one."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None, None
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return commit, None if changes is None else bool(changes)
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
