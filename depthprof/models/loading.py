@@ -1,0 +1,41 @@
+"""From a version, a size and perhaps a file to a network that is ready to run."""
+
+from pathlib import Path
+
+import torch
+
+from depthprof.models.attention import check_attention
+from depthprof.models.checkpoint import load_strictly, read_checkpoint, sha256_of
+from depthprof.models.configs import config_for
+from depthprof.models.network import DepthAnything
+from depthprof.models.random_weights import fill
+from depthprof.records import Weights
+
+
+def load_model(
+    version: str,
+    size: str,
+    *,
+    attention: str = "published",
+    checkpoint: Path | None = None,
+    seed: int = 0,
+) -> DepthAnything:
+    """Load the network in float32 on the CPU, in eval mode, without gradients.
+
+    Args and errors are those of `depthprof.load_model`. `model.weights` says where the parameters
+    came from.
+    """
+    config = config_for(version, size)
+    check_attention(attention)
+    with torch.device("meta"):  # no memory and no time for values that are replaced at once
+        model = DepthAnything(config, attention)
+    if checkpoint is None:
+        model.to_empty(device="cpu")
+        fill(model, seed)
+        source, sha256 = "random", None
+    else:
+        load_strictly(model, read_checkpoint(checkpoint), checkpoint, config.size)
+        source, sha256 = str(checkpoint), sha256_of(checkpoint)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    model.weights = Weights(source, sha256, seed if checkpoint is None else None, count)
+    return model.eval().requires_grad_(False)

@@ -1,0 +1,37 @@
+"""The network both versions share: encoder and depth head."""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from depthprof.models.configs import ModelConfig
+from depthprof.models.dpt import DepthHead, resized
+from depthprof.models.vit import Encoder
+from depthprof.records import PATCH_PIXELS, Weights
+
+
+class DepthAnything(nn.Module):
+    """Depth Anything of one size, as one version runs it.
+
+    V1 and V2 have the same parameters and keys; they tap other blocks, and V1 ends with one more
+    resize, which changes nothing where h and w are multiples of 14.
+
+    `weights` says where the parameters came from, once they are loaded.
+    """
+
+    weights: Weights
+
+    def __init__(self, config: ModelConfig, attention: str = "published") -> None:
+        super().__init__()
+        self.config = config
+        self.attention = attention
+        self.pretrained = Encoder(config, attention)
+        self.depth_head = DepthHead(config)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """Map [B, 3, h, w] (h, w multiples of 14) to relative inverse depth [B, h, w], >= 0."""
+        height, width = batch.shape[-2:]
+        features = self.pretrained(batch)
+        depth = self.depth_head(features, height // PATCH_PIXELS, width // PATCH_PIXELS)
+        if self.config.resizes_output:
+            depth = resized(depth, (height, width))
+        return functional.relu(depth).squeeze(1)
