@@ -1,0 +1,105 @@
+"""The user's own code: imported from a file or a module, and called; what it raises is one sentence.
+
+Imports nothing heavy: the code may be refused before torch is needed.
+"""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from depthprof.errors import BadInput, DepthprofError, nearest
+
+_folders: list[Path] = []
+"""Folders that pipelines came from so far in this process."""
+
+
+def is_file(place: str) -> bool:
+    """Whether the part before the colon of a variant means a file and not a module."""
+    return place.endswith(".py") or "/" in place or "\\" in place
+
+
+def own_callable(variant: str) -> Callable[..., Any]:
+    """Import what "path/to/file.py:NAME" or "package.module:NAME" names.
+
+    Raises:
+        BadInput: there is no such file, module or name, or it cannot be called.
+        PipelineError: the code raised while it was imported.
+    """
+    place, _, name = variant.rpartition(":")
+    importlib.invalidate_caches()
+    module = _from_file(Path(place)) if is_file(place) else _from_module(place, variant)
+    found = getattr(module, name, None)
+    if found is None:
+        public = [word for word in vars(module) if not word.startswith("_")]
+        raise BadInput(f'{place} has no "{name}"; {nearest(name, public)}')
+    if not callable(found):
+        kind = type(found).__name__
+        raise BadInput(f"{variant} is a {kind}, not a callable that takes the Workload")
+    return found  # type: ignore[no-any-return]
+
+
+def takes_checkpoint(make: Callable[..., Any]) -> bool:
+    """Whether a callable can be given a checkpoint by keyword."""
+    try:
+        parameters = inspect.signature(make).parameters.values()
+    except (TypeError, ValueError):  # compiled callables may have no signature to read
+        return False
+    named = any(p.name == "checkpoint" and p.kind is not p.POSITIONAL_ONLY for p in parameters)
+    return named or any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+def guarded(act: Callable[[], Any]) -> Any:
+    """Run the user's own code; whatever it raises becomes one sentence.
+
+    Raises:
+        PipelineError: with the exception's type and text, and the last line of the user's file.
+        DepthprofError: as it was; it built on a published pipeline, which was refused.
+    """
+    try:
+        return act()
+    except DepthprofError:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - foreign code may raise anything
+        from depthprof.pipelines.check import blame
+
+        raise blame(error, "load") from error
+
+
+def _from_file(path: Path) -> ModuleType:
+    path = path.resolve()
+    _refuse_namesakes(path.parent)
+    # a name of its own: both sides may be a file of the same name, in two folders
+    name = f"{path.stem}_{zlib.crc32(str(path).encode()):08x}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise BadInput(f"{path} cannot be imported, because its name does not end in .py")
+    _search_first(path.parent)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look their module up
+    loader = spec.loader
+    guarded(lambda: loader.exec_module(module))
+    return module
+
+
+def _from_module(name: str, variant: str) -> ModuleType:
+    _search_first(Path.cwd())
+    try:
+        module: ModuleType = guarded(lambda: _imported(name))
+    except LookupError:
+        raise BadInput(
+            f'the module {name} of the variant "{variant}" cannot be found from {Path.cwd()}'
+        ) from None
+    return module
+
+
+def _search_first(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    if folder not in _folders:
+        _folders.append(folder)
