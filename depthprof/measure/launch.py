@@ -1,0 +1,161 @@
+"""One launch: workers started with a layout of their own, warmed up, and asked for turns."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
+from random import Random
+from statistics import median
+from time import monotonic
+from typing import Any
+
+from depthprof.errors import WorkerLost
+from depthprof.measure.ledger import Ledger
+from depthprof.measure.plan import Plan, SidePlan, first_order, turn_order
+from depthprof.measure.process import Layout, WorkerProcess
+from depthprof.measure.warm_up import (
+    BLOCK_NS,
+    ROUND_NS,
+    iterations_for,
+    warm_up_end,
+)
+from depthprof.records import WARM_UP_TURN, Launch
+
+LOAD_LIMIT_S = 900.0
+BLOCK_LIMIT_S = 600.0
+"""A worker that gives no answer for so long is taken to hang."""
+
+Tell = Callable[[str], None]
+
+
+class LaunchTaker:
+    """Takes the turns of one launch and enters them in the ledger.
+
+    Use it as a context manager: its workers end with it.
+    """
+
+    def __init__(self, plan: Plan, index: int, ledger: Ledger, tell: Tell) -> None:
+        self._plan = plan
+        self._index = index
+        self._ledger = ledger
+        self._tell = tell
+        self._random = Random(f"{plan.seed}/{index}")
+        self._order = first_order(tuple(side.name for side in plan.sides), self._random)
+        self._stack = ExitStack()
+        self._workers: dict[str, WorkerProcess] = {}
+        self._layouts: list[Layout] = []
+        self._blocks = 0
+        self._turns = 0
+        self._iterations = 1
+        self._rounds_ns: dict[str, list[float]] = {side.name: [] for side in plan.sides}
+        self._warm_up_counts = {side.name: 0 for side in plan.sides}
+        self._setup_s = self._warm_up_s = 0.0
+        self._warm_up_end = "not reached"
+
+    def __enter__(self) -> "LaunchTaker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def load(self) -> None:
+        """Start the workers and have them load and check their sides."""
+        self._tell("starting")
+        started = monotonic()
+        answers: dict[str, Any] = {}
+        environment: dict[str, Any] = {}
+        for group in self._groups():
+            layout = Layout.drawn(self._random)
+            worker = self._stack.enter_context(WorkerProcess(layout))
+            self._layouts.append(layout)
+            answer = worker.ask(self._load_command(group), LOAD_LIMIT_S)
+            self._workers |= dict.fromkeys((side.name for side in group), worker)
+            for name, facts in answer["sides"].items():
+                self._rounds_ns[name] = [facts["checked_ns"]]
+            answers |= answer["sides"]
+            if environment.get("gpu") is None:  # the side with a GPU knows most
+                environment = answer["environment"]
+        self._ledger.loaded(answers, environment)
+        self._setup_s = monotonic() - started
+
+    def warm_up(self, share_s: float) -> None:
+        """Run rounds of all sides in turns until the stated rule ends it."""
+        self._tell("warming up")
+        started = monotonic()
+        on_cuda = any(side.device != "cpu" for side in self._ledger.sides)
+        end = None
+        while end is None:
+            for side in reversed(self._order):  # so that the first turn comes after its own side
+                count = iterations_for(ROUND_NS, self._rounds_ns[side][-1])
+                self._rounds_ns[side].append(self._block(side, WARM_UP_TURN, count))
+                self._warm_up_counts[side] += count
+                self._tell("warming up")
+            self._warm_up_s = monotonic() - started
+            end = warm_up_end(self._rounds_ns, self._warm_up_s, share_s, on_cuda)
+        self._warm_up_end = end
+        slowest_ns = max(rounds[-1] for rounds in self._rounds_ns.values())
+        self._iterations = iterations_for(BLOCK_NS, slowest_ns)
+
+    def turns(self, share_s: float) -> Iterator[int]:
+        """Take turns until the share of the budget is used up; yield after each.
+
+        A turn is begun only if the one before it suggests that it fits; one is always taken.
+        """
+        started = monotonic()
+        for order in turn_order(self._order):
+            begun = monotonic()
+            for side in order:
+                self._block(side, self._turns, self._iterations)
+                self._tell("measuring")
+            self._turns += 1
+            self._ledger.pairs += 1
+            yield self._turns
+            now = monotonic()
+            if now - started + 0.5 * (now - begun) > share_s:
+                return
+
+    def record(self) -> Launch:
+        """Describe this launch as far as it came."""
+        return Launch(
+            index=self._index,
+            padding_bytes=tuple(
+                padding for layout in self._layouts for padding in asdict(layout).values()
+            ),
+            setup_s=round(self._setup_s, 3),
+            warm_up_s=round(self._warm_up_s, 3),
+            warm_up_iterations=tuple(self._warm_up_counts.values()),
+            warm_up_end=self._warm_up_end,
+            iterations_per_block=self._iterations,
+            turns=self._turns,
+        )
+
+    def _groups(self) -> list[tuple[SidePlan, ...]]:
+        """Sides by worker: all in one, or one each."""
+        sides = self._plan.sides
+        return [sides] if self._plan.shared else [(side,) for side in sides]
+
+    def _load_command(self, group: tuple[SidePlan, ...]) -> dict[str, Any]:
+        sides = [
+            {
+                "name": side.name,
+                "variant": side.variant,
+                "workload": asdict(side.workload),
+                "checkpoint": None if side.checkpoint is None else str(side.checkpoint),
+            }
+            for side in group
+        ]
+        images = [str(image) for image in self._plan.images]
+        return {"command": "load", "sides": sides, "images": images}
+
+    def _block(self, side: str, turn: int, iterations: int) -> float:
+        """Have one block run, enter it, and return its median iteration in nanoseconds."""
+        first = max(turn, 0) * iterations
+        command = {"command": "block", "side": side, "first": first, "iterations": iterations}
+        try:
+            answer = self._workers[side].ask(command, BLOCK_LIMIT_S)
+        except WorkerLost as error:
+            error.side = side
+            raise
+        place = [plan.name for plan in self._plan.sides].index(side)
+        self._ledger.add(self._index, turn, self._blocks, place, answer)
+        self._blocks += 1
+        return float(median(marks[-1] - marks[0] for marks in answer["marks_ns"]))

@@ -1,0 +1,120 @@
+"""What has been measured so far, row by row, and the Run it makes at any moment."""
+
+import itertools
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from depthprof.measure.plan import Plan, SidePlan
+from depthprof.records import (
+    STAGES,
+    WARM_UP_TURN,
+    Environment,
+    Failure,
+    Launch,
+    Picture,
+    Run,
+    Samples,
+    Side,
+    Weights,
+    workload_from,
+)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Grows while measuring; `run` freezes a copy of it."""
+
+    plan: Plan
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    sides: tuple[Side, ...] = ()
+    environment: Environment | None = None
+    pictures: tuple[Picture, ...] = ()
+    launches: list[Launch] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    places: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+    host_ns: list[list[int]] = field(default_factory=list)
+    device_ns: list[list[int]] = field(default_factory=list)
+    pairs: int = 0
+    blocks: int = 0
+
+    def loaded(self, answers: dict[str, dict[str, Any]], environment: dict[str, Any]) -> None:
+        """Note what the sides really are, as the first launch's workers told."""
+        if self.sides:
+            return
+        self.sides = tuple(_side(plan, answers[plan.name]) for plan in self.plan.sides)
+        first = answers[self.plan.sides[0].name]
+        self.pictures = tuple(Picture(**picture) for picture in first["pictures"])
+        self.environment = Environment(**environment)
+
+    def add(self, launch: int, turn: int, block: int, side: int, answer: dict[str, Any]) -> None:
+        """Add the iterations of one block."""
+        device = answer["device_ns"] or [[-1] * len(STAGES)] * len(answer["marks_ns"])
+        for marks, spans in zip(answer["marks_ns"], device, strict=True):
+            self.places.append((launch, turn, block, side, marks[0]))
+            self.host_ns.append([then - first for first, then in itertools.pairwise(marks)])
+            self.device_ns.append(spans)
+        self.blocks += 1
+
+    @property
+    def judged_samples(self) -> int:
+        """Iterations measured in turns, warm-up left out."""
+        return sum(1 for place in self.places if place[1] != WARM_UP_TURN)
+
+    def run(self, elapsed_s: float, ended: str) -> Run:
+        """Freeze what there is into a Run.
+
+        Raises:
+            ValueError: nothing was loaded yet.
+        """
+        if self.environment is None:
+            raise ValueError("there is no run before a worker has loaded its sides")
+        return Run(
+            created=self.created,
+            sides=self.sides,
+            environment=self.environment,
+            pictures=self.pictures,
+            launches=tuple(self.launches),
+            samples=self._samples(),
+            budget_s=self.plan.budget_s,
+            elapsed_s=round(elapsed_s, 3),
+            ended=ended,
+            shared=self.plan.shared,
+            seed=self.plan.seed,
+            failures=tuple(self.failures),
+            command=self.plan.command,
+        )
+
+    def _samples(self) -> Samples:
+        whole = len(self.device_ns)  # Ctrl-C may have come between two columns of a row
+        places = np.asarray(self.places[:whole], dtype=np.int64).reshape(-1, 5)
+        host = np.asarray(self.host_ns[:whole], dtype=np.int64).reshape(-1, len(STAGES))
+        device = np.asarray(self.device_ns, dtype=np.int64).reshape(-1, len(STAGES))
+        launch, turn, block, side, start_ns = (places[:, column] for column in range(5))
+        return Samples(
+            launch=launch,
+            turn=turn,
+            block=block,
+            side=side,
+            start_ns=start_ns,
+            host_ns=host,
+            device_ns=device if (device >= 0).any() else None,
+        )
+
+
+def _side(plan: SidePlan, answer: dict[str, Any]) -> Side:
+    weights = answer["weights"]
+    return Side(
+        name=plan.name,
+        label=plan.label,
+        variant=plan.variant,
+        workload=workload_from(answer["workload"]),
+        device=answer["device"],
+        device_name=answer["device_name"],
+        threads=answer["threads"],
+        weights=None if weights is None else Weights(**weights),
+        input_shapes=tuple(tuple(shape) for shape in answer["input_shapes"]),
+        notes=tuple(answer["notes"]),
+    )

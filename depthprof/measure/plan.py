@@ -1,0 +1,97 @@
+"""What is to be measured, before anything is started."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from depthprof.records import Run, Workload
+
+LAUNCHES = 3
+"""Launches of a run whose sides share a worker."""
+
+SEPARATE_LAUNCHES = 5
+"""Launches where each side has a worker of its own: their layouts differ, so more are needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SidePlan:
+    """One side as asked for. `name` is "a" or "b"; `label` is what people read."""
+
+    name: str
+    label: str
+    variant: str
+    workload: Workload
+    checkpoint: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One or two sides, and how long to measure them.
+
+    Attributes:
+        sides: baseline first.
+        images: pictures and folders; empty means the default photograph.
+        budget_s: seconds of measured turns over all launches; set-up and warm-up come on top.
+        launches: starts of a worker; None takes the usual number.
+        separate: give each side a worker of its own even if they could share.
+        seed: of the layouts and of the order of turns.
+        command: how the user asked for it, kept with the run.
+    """
+
+    sides: tuple[SidePlan, ...]
+    images: tuple[Path, ...] = ()
+    budget_s: float = 60.0
+    launches: int | None = None
+    separate: bool = False
+    seed: int = 0
+    command: str = ""
+
+    @property
+    def shared(self) -> bool:
+        """Whether all sides live in one worker: they must agree on threads and device."""
+        wants = {(side.workload.threads, side.workload.device) for side in self.sides}
+        return not self.separate and len(wants) == 1
+
+    @property
+    def launch_count(self) -> int:
+        """How many launches the run has, unless it ends early."""
+        return self.launches or (LAUNCHES if self.shared else SEPARATE_LAUNCHES)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands: for the live display.
+
+    `phase` is "starting", "warming up" or "measuring"; `left_s` counts measured turns only.
+    """
+
+    phase: str
+    launch: int
+    launches: int
+    blocks: int
+    pairs: int
+    elapsed_s: float
+    left_s: float
+
+
+OnProgress = Callable[[Progress], None]
+Enough = Callable[[Run], bool]
+
+
+def first_order(names: tuple[str, ...], random: Random) -> tuple[str, ...]:
+    """Draw which side begins a launch, by the toss of a coin."""
+    return names if random.random() < 0.5 else tuple(reversed(names))
+
+
+def turn_order(first: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the order of sides of one turn after another, for ever: A B, B A, A B, B A, ...
+
+    So a slow drift of the machine falls on both sides alike, and both blocks of a pair come after
+    the same side: A (A B) (B A) (A B). That matters, because what an iteration leaves behind
+    (freed memory, cold caches) slows the next one, whosever it is. The order never changes within
+    a launch, since a change would break that symmetry. With one side a turn is that side alone.
+    """
+    while True:
+        yield first
+        yield tuple(reversed(first))

@@ -1,0 +1,181 @@
+"""The worker: holds the sides and runs a block of one of them when told. Runs in its own process.
+
+It speaks JSON lines: one command in, one answer out. Its standard output is kept for the answers
+alone; what a pipeline prints goes to standard error.
+"""
+
+import gc
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any, TextIO
+
+import cv2
+import torch
+
+from depthprof.clock import clock_for
+from depthprof.errors import DepthprofError, PipelineError
+from depthprof.iteration import Iteration, StageFailed
+from depthprof.machine import device_name, environment, usable_cores
+from depthprof.pictures import load_pictures
+from depthprof.pipelines.check import blame, checked_iteration
+from depthprof.pipelines.device import resolve_device
+from depthprof.pipelines.registry import load_pipeline
+from depthprof.pipelines.sizing import size_note
+from depthprof.records import Workload, workload_from
+
+MOST_CHECKED = 4
+"""So many batches of unlike picture sizes are checked before measuring."""
+
+
+class Worker:
+    """The sides of one process, loaded once, run block by block."""
+
+    def __init__(self) -> None:
+        self._iterations: dict[str, Iteration] = {}
+        self._batches: dict[str, list[list[Any]]] = {}
+
+    def load(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Load every side of the command and check one iteration of each.
+
+        Returns:
+            The answer: what each side really is, the pictures, the environment.
+        """
+        sides = {
+            side["name"]: self._load_side(side, command["images"]) for side in command["sides"]
+        }
+        gc.collect()
+        gc.freeze()  # what is loaded stays: later collections need not walk through it
+        device = next((s["device"] for s in sides.values() if s["device"] != "cpu"), "cpu")
+        return {"sides": sides, "environment": asdict(environment(device))}
+
+    def block(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Run a block of one side; the garbage collector runs before it, not in it."""
+        name = command["side"]
+        batches = self._batches[name]
+        start = command["first"] % len(batches)
+        gc.collect()
+        gc.disable()
+        try:
+            with torch.no_grad():
+                block = self._iterations[name].block(
+                    batches[start:] + batches[:start], command["iterations"]
+                )
+        except StageFailed as failure:
+            raise _of_side(blame(_cause(failure), failure.stage), name) from failure
+        finally:
+            gc.enable()
+        return {"marks_ns": block.marks_ns, "device_ns": block.device_ns}
+
+    def _load_side(self, side: dict[str, Any], images: list[str]) -> dict[str, Any]:
+        name = side["name"]
+        try:
+            workload = resolve_device(workload_from(side["workload"]))
+            _set_threads(workload)
+            checkpoint = side["checkpoint"]
+            pipeline = load_pipeline(
+                side["variant"],
+                workload,
+                checkpoint=None if checkpoint is None else Path(checkpoint),
+            )
+            pictures = load_pictures(
+                [Path(image) for image in images] or None, keeps_aspect=not workload.square
+            )
+            batches = _batches([array for array, _ in pictures], workload.batch)
+            started = perf_counter_ns()
+            with torch.no_grad():
+                shapes = [
+                    checked_iteration(pipeline, batch, workload) for batch in _unlike(batches)
+                ]
+            checked_ns = (perf_counter_ns() - started) / len(shapes)
+        except PipelineError as error:
+            raise _of_side(error, name) from error
+        self._batches[name] = batches
+        self._iterations[name] = Iteration(pipeline, clock_for(workload.device))
+        weights = getattr(pipeline, "weights", None)
+        return {
+            "workload": asdict(workload),
+            "device": workload.device,
+            "device_name": device_name(workload.device),
+            "threads": torch.get_num_threads(),
+            "weights": None if weights is None else asdict(weights),
+            "input_shapes": sorted(set(shapes)),
+            "notes": _notes(workload),
+            "checked_ns": checked_ns,
+            "pictures": [asdict(picture) for _, picture in pictures],
+        }
+
+
+def main() -> None:
+    """Answer commands from standard input until it closes."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    worker = Worker()
+    for line in sys.stdin:
+        _answer(worker, json.loads(line), answers)
+
+
+def _answer(worker: Worker, command: dict[str, Any], answers: TextIO) -> None:
+    act = {"load": worker.load, "block": worker.block}[command["command"]]
+    try:
+        answer = act(command)
+    except DepthprofError as error:
+        answer = {
+            "error": type(error).__name__,
+            "text": str(error),
+            "side": getattr(error, "side", None),
+            "stage": getattr(error, "stage", None),
+        }
+    answers.write(json.dumps(answer) + "\n")
+    answers.flush()
+
+
+def _batches(arrays: list[Any], size: int) -> list[list[Any]]:
+    """Cut the pictures into batches, beginning again with the first where the last falls short."""
+    count = -(-len(arrays) // size)
+    return [
+        [arrays[(start * size + offset) % len(arrays)] for offset in range(size)]
+        for start in range(count)
+    ]
+
+
+def _unlike(batches: list[list[Any]]) -> list[list[Any]]:
+    """Some batches whose pictures differ in size, each such size once."""
+    by_size = {tuple(array.shape for array in batch): batch for batch in reversed(batches)}
+    return list(by_size.values())[::-1][:MOST_CHECKED]
+
+
+def _set_threads(workload: Workload) -> None:
+    """Set torch's and OpenCV's threads as asked; on a CPU leave one core free by default.
+
+    A neighbour that takes a core from a parallel region makes all threads wait: with both of two
+    cores in use the same forward took 1.2 to 5 s, with one of them 2.13 to 2.19 s (measured).
+    """
+    threads = workload.threads
+    if threads is None and workload.device == "cpu":
+        threads = max(1, min(torch.get_num_threads(), usable_cores() - 1))
+    if threads is not None:
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(threads)
+
+
+def _notes(workload: Workload) -> list[str]:
+    note = size_note(workload)
+    return [] if note is None else [note]
+
+
+def _of_side(error: PipelineError, side: str) -> PipelineError:
+    error.side = side
+    return error
+
+
+def _cause(failure: StageFailed) -> Exception:
+    cause = failure.__cause__
+    return cause if isinstance(cause, Exception) else failure
+
+
+if __name__ == "__main__":
+    main()

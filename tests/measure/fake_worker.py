@@ -1,0 +1,74 @@
+"""A worker without torch whose sides do what their variant's name says. Run as a process.
+
+"ms:5" takes 5 ms a forward; "print" besides prints on standard output as a user's code may;
+"exit@3", "kill@3", "hang@3", "raise@3", "memory@3" do that at the third block; "@load" at loading.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from tests.runs import ENVIRONMENT, FACTS
+
+
+def act(variant: str, moment: str) -> dict[str, Any] | None:
+    what, _, when = variant.partition("@")
+    if when != moment:
+        return None
+    if what == "exit":
+        print("something odd happened", file=sys.stderr)
+        sys.exit(7)
+    if what == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what == "segv":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if what == "hang":
+        time.sleep(60)
+    kinds = {"raise": "PipelineError", "memory": "OutOfMemory", "bad": "BadInput"}
+    return {"error": kinds[what], "text": f"{what} it did", "side": "b", "stage": "forward"}
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    variants: dict[str, str] = {}
+    blocks: dict[str, int] = {}
+    for line in sys.stdin:
+        command = json.loads(line)
+        answer: dict[str, Any] | None
+        if command["command"] == "load":
+            variants |= {side["name"]: side["variant"] for side in command["sides"]}
+            answer = next((a for v in variants.values() if (a := act(v, "load"))), None)
+            sides = {
+                side["name"]: {**FACTS, "workload": side["workload"]} for side in command["sides"]
+            }
+            answer = answer or {"sides": sides, "environment": ENVIRONMENT}
+        else:
+            side = command["side"]
+            blocks[side] = blocks.get(side, 0) + 1
+            answer = act(variants[side], str(blocks[side])) or block(
+                variants[side], command["iterations"]
+            )
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def block(variant: str, iterations: int) -> dict[str, Any]:
+    words = variant.partition("@")[0].split(":")
+    if words[0] == "print":
+        print("a user's pipeline may print", flush=True)
+    forward_ns = int(float(words[1]) * 1e6) if len(words) > 1 else 1_000_000
+    rows = []
+    for _ in range(iterations):
+        start = time.perf_counter_ns()
+        time.sleep(forward_ns / 1e9)
+        rows.append([start + offset for offset in (0, 1000, 2000, 2000 + forward_ns)])
+        rows[-1] += [rows[-1][-1] + offset for offset in (300, 400, 500, 9000)]
+    return {"marks_ns": rows, "device_ns": []}
+
+
+if __name__ == "__main__":
+    main()
