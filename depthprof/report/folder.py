@@ -1,0 +1,114 @@
+"""The report folder: written beside its place and moved there whole, or not at all."""
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from depthprof.errors import OutputError
+from depthprof.records import Judged, Run, encode
+from depthprof.report.figures import draw
+from depthprof.report.html import html
+from depthprof.report.markdown import markdown
+from depthprof.report.summary import summary
+from depthprof.runfile import RUN_FILE
+
+
+def reserve(out: Path) -> None:
+    """Make sure, before anything is measured, that reports can be written below `out`.
+
+    Raises:
+        OutputError: a file is in the way, the folder is not writable, or the disk is full.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out, prefix=".depthprof-") as trial:
+            (Path(trial) / "trial").write_bytes(b"x" * 4096)
+    except OSError as error:
+        raise _refusal(out, error) from error
+
+
+def write(judged: Judged, out: str | Path) -> Path:
+    """Write the report folder of a run below `out`, and return it.
+
+    Everything is written to a hidden folder first and moved at the end, so that a report is whole
+    or not there.
+
+    Raises:
+        OutputError: no space, or not writable; nothing is left behind.
+    """
+    out = Path(out)
+    reserve(out)
+    made = Path(tempfile.mkdtemp(dir=out, prefix=".depthprof-"))
+    try:
+        place = _free(out / folder_name(judged.run))
+        (made / RUN_FILE).write_text(encode(judged.run, judged.policy), encoding="utf-8")
+        _reports(judged, made, place)
+        made.chmod(0o755)
+        made.rename(place)
+    except OSError as error:
+        shutil.rmtree(made, ignore_errors=True)
+        raise _refusal(out, error) from error
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+    return place
+
+
+def rewrite(judged: Judged, folder: Path) -> None:
+    """Make the reports again beside an existing run.json, each file replaced whole.
+
+    Raises:
+        OutputError: no space, or not writable; the reports that were there stay.
+    """
+    reserve(folder)
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".depthprof-") as made:
+            _reports(judged, Path(made), folder)
+            for file in Path(made).iterdir():
+                file.replace(folder / file.name)
+    except OSError as error:
+        raise _refusal(folder, error) from error
+
+
+def folder_name(run: Run) -> str:
+    """Name of a run's folder: "20260101-120000-v1-vs-v2-small"."""
+    time = datetime.fromisoformat(run.created).strftime("%Y%m%d-%H%M%S")
+    labels = [_safe(side.label) for side in run.sides]
+    middle = "-vs-".join(labels) if run.is_comparison else f"profile-{labels[0]}"
+    return f"{time}-{middle}-{run.sides[0].workload.model}"
+
+
+def _reports(judged: Judged, folder: Path, place: Path) -> None:
+    figures = draw(judged, folder)
+    document = json.dumps(summary(judged, place), indent=2, allow_nan=False)
+    texts: dict[str, Callable[[], str]] = {
+        "summary.json": lambda: document + "\n",
+        "report.md": lambda: markdown(judged),
+        "report.html": lambda: html(judged, figures),
+    }
+    for name, make in texts.items():
+        (folder / name).write_text(make(), encoding="utf-8")
+
+
+def _free(place: Path) -> Path:
+    number = 2
+    free = place
+    while free.exists():
+        free = place.with_name(f"{place.name}-{number}")
+        number += 1
+    return free
+
+
+def _safe(label: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.@=]+", "-", label).strip("-.")[-60:] or "side"
+
+
+def _refusal(out: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"no report can be written to {out}: {error.strerror or error}; name another folder with"
+        " --out"
+    )

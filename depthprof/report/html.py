@@ -1,0 +1,104 @@
+"""The report as one HTML file that opens offline: no script, no network, light and dark."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, Template, select_autoescape
+
+from depthprof.records import DEVICE_STAGES, STAGES, Judged, TimerView
+from depthprof.report import wording
+from depthprof.report.rows import device_rows, head, rows
+from depthprof.units import duration
+
+CAPTIONS = {
+    "waterfall": "Where the time goes",
+    "ratios": "How much slower, and how surely",
+    "samples": "Every iteration, in the order taken",
+}
+
+
+def html(judged: Judged, figures: Mapping[str, str]) -> str:
+    """Write the report; `figures` are SVG texts by name, put into the file as data."""
+    run = judged.run
+    return _template().render(
+        title=wording.title(run),
+        sentence=judged.judgement.sentence if judged.judgement else "",
+        head=head(judged),
+        rows=rows(judged),
+        legend=wording.DEVICE_LEGEND if device_rows(judged) else "",
+        remarks=wording.remarks(judged),
+        facts=wording.facts(run),
+        figures=[(name, CAPTIONS[name], _data_uri(svg)) for name, svg in figures.items()],
+        timers=_timers(judged),
+        asynchronous=run.samples.device_ns is not None,
+        launches=run.launches,
+        workloads=_workloads(judged),
+        labels=[side.label for side in run.sides],
+        environment=[(k, v) for k, v in asdict(run.environment).items() if v is not None],
+        policy=asdict(judged.policy),
+        created=run.created,
+        command=run.command,
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("depthprof.report", "."),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("template.html.j2")
+
+
+def _data_uri(svg: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def _timers(judged: Judged) -> list[dict[str, Any]]:
+    """By side: the naive timer's figures beside what happened, a line a stage."""
+    outcome = judged.comparison or judged.profile
+    views = outcome.timers if outcome else ()
+    made = []
+    for side, view in zip(judged.run.sides, views, strict=True):
+        lines = [_timer_line(judged, side.name, stage, view) for stage in STAGES]
+        made.append({"label": side.label, "lines": lines, "sentence": wording.timer_sentence(view)})
+    return made
+
+
+def _timer_line(judged: Judged, side: str, stage: str, view: TimerView) -> tuple[str, ...]:
+    naive = view.host_ns.get(stage)
+    summaries = _summaries(judged, side)
+    device = summaries[stage].device_ns if stage in DEVICE_STAGES else None
+    return (
+        stage,
+        "no such stage" if naive is None else duration(naive),
+        duration(summaries[stage].host_ns),
+        "" if device is None else duration(device),
+    )
+
+
+def _summaries(judged: Judged, side: str) -> dict[str, Any]:
+    if judged.comparison is not None:
+        return {
+            row.stage: row.baseline if side == "a" else row.candidate
+            for row in judged.comparison.stages
+        }
+    stages = judged.profile.stages if judged.profile else ()
+    return {name: summary for name, _, summary in stages}
+
+
+def _workloads(judged: Judged) -> list[tuple[str, list[str], bool]]:
+    """A line a field: the value of each side, and whether they differ."""
+    columns = [
+        asdict(side.workload) | {"threads": side.threads, "device": side.device}
+        for side in judged.run.sides
+    ]
+    return [
+        (name, [str(column[name]) for column in columns], len({c[name] for c in columns}) > 1)
+        for name in columns[0]
+    ]

@@ -1,0 +1,52 @@
+"""The report as GitHub-flavoured Markdown: for pull requests and job summaries."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+from depthprof.records import Judged
+from depthprof.report import wording
+from depthprof.report.rows import Row, device_rows, head, rows
+
+
+def markdown(judged: Judged) -> str:
+    """Write sentence, table, remarks, conditions and environment."""
+    parts = [f"# depthprof: {_escaped(wording.title(judged.run))}", ""]
+    if judged.judgement:
+        parts += [f"**{_escaped(judged.judgement.sentence)}**", ""]
+    parts += _table(head(judged), (_cells(row) for row in rows(judged)))
+    if device_rows(judged):
+        parts += ["", _escaped(wording.DEVICE_LEGEND)]
+    parts += ["", *(f"- {_escaped(remark)}" for remark in wording.remarks(judged))]
+    parts += ["", "## Conditions", ""]
+    parts += _table(("", ""), wording.facts(judged.run))
+    parts += ["", "## Environment", ""]
+    parts += _table(("", ""), _environment(judged))
+    if judged.run.command:
+        parts += ["", "```", judged.run.command.replace("`", "'"), "```"]
+    return "\n".join(parts) + "\n"
+
+
+def _environment(judged: Judged) -> list[tuple[str, str]]:
+    known = asdict(judged.run.environment).items()
+    return [(name, str(value)) for name, value in known if value is not None]
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    emphasis = "**" if row.decided else ""
+    return tuple(
+        f"{emphasis}{cell}{emphasis}" if cell == row.status else cell for cell in row.cells
+    )
+
+
+def _table(names: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    made = ["| " + " | ".join(_escaped(name) for name in names) + " |"]
+    made.append("|" + " --- |" * len(names))
+    made += ["| " + " | ".join(_escaped(cell) for cell in line) + " |" for line in lines]
+    return made
+
+
+def _escaped(text: str) -> str:
+    """Keep a user's words from being taken for markup; our own ** stay."""
+    for mark in ("\\", "|", "<", "`", "["):
+        text = text.replace(mark, "\\" + mark)
+    return text.replace("\n", " ")

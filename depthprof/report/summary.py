@@ -1,0 +1,128 @@
+"""What `--json` gives: the verdicts and what they stand on. Documented in docs/json.md."""
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from depthprof.records import (
+    WARM_UP_TURN,
+    Comparison,
+    Estimate,
+    Judged,
+    Judgement,
+    Profile,
+    Side,
+    StageComparison,
+    StageSummary,
+    Verdict,
+)
+
+SUMMARY_SCHEMA = 1
+
+
+def summary(judged: Judged, folder: Path | None = None) -> dict[str, Any]:
+    """Give the documented summary of a judged run; strict JSON, without samples.
+
+    Args:
+        judged: the run and its outcome. folder: where its report was written, if it was.
+    """
+    outcome = judged.comparison or judged.profile
+    if outcome is None:
+        raise ValueError("a judged run has a comparison or a profile")
+    run = judged.run
+    document: dict[str, Any] = {
+        "schema": SUMMARY_SCHEMA,
+        "kind": "comparison" if judged.comparison else "profile",
+        "created": run.created,
+        "baseline": _side(run.sides[0]),
+    }
+    if judged.comparison and judged.judgement:
+        document |= _compared(judged.comparison, judged.judgement, run.sides[1])
+    elif judged.profile:
+        document |= _profiled(judged.profile)
+    finite: dict[str, Any] = _finite(
+        document
+        | {
+            "timer_view": [asdict(view) for view in outcome.timers],
+            "skipped_samples": asdict(outcome.skipped),
+            "failures": [asdict(failure) for failure in run.failures],
+            "launches": len(run.launches),
+            "turns": sum(launch.turns for launch in run.launches),
+            "iterations": int((run.samples.turn != WARM_UP_TURN).sum()),
+            "ended": run.ended,
+            "elapsed_s": run.elapsed_s,
+            "policy": asdict(judged.policy),
+            "environment": asdict(run.environment),
+            "report": None if folder is None else str(folder),
+            "exit_code": judged.exit_code,
+        }
+    )
+    return finite
+
+
+def _compared(comparison: Comparison, judgement: Judgement, candidate: Side) -> dict[str, Any]:
+    return {
+        "candidate": _side(candidate),
+        "verdicts": [_verdict(row, judgement.verdict(row.stage)) for row in comparison.stages],
+        "culprit": judgement.culprit,
+        "followers": list(judgement.followers),
+        "explained_ratio": judgement.explained_ratio,
+        "sentence": judgement.sentence,
+        "per": comparison.per,
+        "confidence": comparison.confidence,
+    }
+
+
+def _profiled(profile: Profile) -> dict[str, Any]:
+    return {
+        "stages": [
+            {"stage": stage, "clock": clock, **_figures(summary)}
+            for stage, clock, summary in profile.stages
+        ]
+    }
+
+
+def _verdict(row: StageComparison, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "stage": row.stage,
+        "status": verdict.status.value,
+        "reason": asdict(verdict.reason),
+        "clock": row.clock,
+        "baseline_ns": _estimate(row.baseline.median_ns),
+        "candidate_ns": _estimate(row.candidate.median_ns),
+        "ratio": _estimate(row.ratio),
+        "difference_ns": _estimate(row.difference_ns),
+        "share_ratio": row.candidate.share_ratio,
+        "launch_ratios": list(row.launch_ratios),
+        "pairs": row.pairs,
+    }
+
+
+def _figures(summary: StageSummary) -> dict[str, Any]:
+    return {
+        "ns": _estimate(summary.median_ns),
+        "quartiles_ns": list(summary.quartiles_ns),
+        "share_ratio": summary.share_ratio,
+        "host_ns": summary.host_ns,
+        "device_ns": summary.device_ns,
+    }
+
+
+def _estimate(estimate: Estimate | None) -> dict[str, float] | None:
+    return None if estimate is None else asdict(estimate)
+
+
+def _side(side: Side) -> dict[str, Any]:
+    return asdict(side)
+
+
+def _finite(value: Any) -> Any:
+    """Replace what JSON has no word for (NaN, infinity) by null, and tuples by lists."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,199 @@
+"""The words all reports share, so that terminal, Markdown and HTML say the same."""
+
+from depthprof.records import (
+    TOTAL,
+    WARM_UP_TURN,
+    Failure,
+    Judged,
+    Run,
+    Side,
+    StageSummary,
+    Status,
+    TimerView,
+    workload_differences,
+)
+from depthprof.units import duration, percent
+
+DEVICE_MARK = "*"
+DEVICE_LEGEND = (
+    "* by the device's clock; the other rows by the host's. The two are never added, so the shares"
+    " of * rows overlap those of sync."
+)
+BLAME_WORTH_NS = 10_000
+"""A wait shorter than this is not worth a sentence about timers."""
+
+ENDS = {
+    "budget": "the budget was used up",
+    "precise": "every interval was narrow enough",
+    "interrupted": "interrupted by Ctrl-C",
+    "failed": "a side failed",
+}
+
+
+def title(run: Run) -> str:
+    """What was measured: "v1 against v2" or "v1"."""
+    if not run.is_comparison:
+        return f"profile of {run.sides[0].label}"
+    return f"{run.sides[1].label} against {run.sides[0].label}"
+
+
+def headings(run: Run, width: int = 12) -> tuple[str, ...]:
+    """Labels of the sides, cut for the head of a narrow column; never alike."""
+    labels = [side.label for side in run.sides]
+    short = [label if len(label) <= width else f"...{label[3 - width :]}" for label in labels]
+    if len(set(short)) < len(short):
+        short = [side.name for side in run.sides]
+    return tuple(short)
+
+
+def facts(run: Run) -> list[tuple[str, str]]:
+    """The conditions of the run as pairs of a word and a text, one line each."""
+    side = run.sides[0]
+    lines = [("workload", describe_workload(side))]
+    if run.is_comparison:
+        differing = workload_differences(side.workload, run.sides[1].workload)
+        if differing:
+            lines.append((f"of {run.sides[1].label}", describe_differences(run, differing)))
+    lines.append(("device", ", ".join(dict.fromkeys(_device(one) for one in run.sides))))
+    lines += [("weights", text) for text in dict.fromkeys(_weights(run))]
+    lines.append(("pictures", _pictures(run)))
+    lines.append(("measured", _measured(run)))
+    lines += [("note", note) for note in dict.fromkeys(n for one in run.sides for n in one.notes)]
+    return lines
+
+
+def describe_workload(side: Side) -> str:
+    """One line: model, network input, batch, dtype, attention, product."""
+    work = side.workload
+    inputs = ", ".join(f"{shape[-1]}x{shape[-2]}" for shape in side.input_shapes)
+    return (
+        f"model {work.model}, network input {inputs} (w x h), batch {work.batch}, {work.dtype},"
+        f" attention {work.attention}, product {work.product}"
+    )
+
+
+def describe_differences(run: Run, names: tuple[str, ...]) -> str:
+    """One line: the fields in which side b's workload differs, as "batch 8 (not 1)"."""
+    first, second = (side.workload for side in run.sides)
+    return ", ".join(
+        f"{name.replace('_', '-')} {getattr(second, name)} (not {getattr(first, name)})"
+        for name in names
+    )
+
+
+def spread(summary: StageSummary) -> str:
+    """Half the interquartile range relative to the median: "±2%"."""
+    middle = summary.median_ns.value
+    low, high = summary.quartiles_ns
+    return f"±{(high - low) / 2 / middle:.0%}" if middle else ""
+
+
+def stage_name(stage: str, clock: str) -> str:
+    """Name of a row, marked where the device's clock judges it."""
+    return f"{stage}{DEVICE_MARK}" if clock == "device" else stage
+
+
+def share(stage: str, summary: StageSummary) -> str:
+    """Share of the iteration, empty for the whole."""
+    if stage == TOTAL or summary.share_ratio is None:
+        return ""
+    return "<0.1 %" if 0 < summary.share_ratio < 0.001 else percent(summary.share_ratio)
+
+
+def unsure(judged: Judged) -> list[str]:
+    """Why stages are undecided, a line each."""
+    if judged.judgement is None:
+        return []
+    open_ended = (Status.INCONCLUSIVE, Status.INCOMPARABLE)
+    return [
+        f"{verdict.stage}: {verdict.reason.text}"
+        for verdict in judged.judgement.verdicts
+        if verdict.status in open_ended
+    ]
+
+
+def remarks(judged: Judged) -> list[str]:
+    """What else a reader must know: followers, timers, left-out samples, failures."""
+    lines = [f"FAILED {describe_failure(judged.run, item)}" for item in judged.run.failures]
+    if judged.judgement and judged.judgement.followers:
+        lines.append(f"also slower: {', '.join(judged.judgement.followers)}")
+    lines += [f"undecided, {line}" for line in unsure(judged)]
+    lines += timer_sentences(judged)
+    outcome = judged.comparison or judged.profile
+    if outcome is not None and outcome.skipped.count:
+        rules = ", ".join(f"{count} ({rule})" for rule, count in outcome.skipped.by_rule.items())
+        lines.append(f"left out of the judgement: {rules}")
+    if judged.comparison and judged.comparison.per == "picture":
+        lines.append("the batches differ, so every figure is per picture")
+    if judged.run.is_comparison and not judged.run.shared:
+        lines.append(
+            "each side had a worker of its own: differences between processes widen the intervals"
+        )
+    if judged.run.ended == "interrupted":
+        lines.append("interrupted: these are the figures up to then")
+    return lines
+
+
+def timer_sentences(judged: Judged) -> list[str]:
+    """What a host timer without a sync stage would have blamed, where it would have."""
+    outcome = judged.comparison or judged.profile
+    timers = outcome.timers if outcome else ()
+    return [
+        f"{side.label}: {timer_sentence(view)}"
+        for side, view in zip(judged.run.sides, timers, strict=True)
+        if view.wait_ns >= BLAME_WORTH_NS
+    ]
+
+
+def timer_sentence(view: TimerView) -> str:
+    """One sentence on the naive timer: what it blames d2h for, and whose time it really is."""
+    owners = ", ".join(f"{duration(ns)} are {stage}" for stage, ns in view.owners_ns.items())
+    owed = f" ({owners})" if owners else ""
+    return (
+        f"a host timer without sync blames d2h for {duration(view.blamed_ns)};"
+        f" {duration(view.wait_ns)} of them are waiting{owed}"
+    )
+
+
+def describe_failure(run: Run, failure: Failure) -> str:
+    """One line: which side, in which launch, and what happened."""
+    label = next((side.label for side in run.sides if side.name == failure.side), None)
+    where = f"{label}, " if label else ""
+    return f"{where}launch {failure.launch + 1}: {failure.text}"
+
+
+def _device(side: Side) -> str:
+    threads = f", {side.threads} threads" if side.threads != 1 else ", 1 thread"
+    return f"{side.device_name} ({side.device}{threads})"
+
+
+def _weights(run: Run) -> list[str]:
+    texts = []
+    for side in run.sides:
+        weights = side.weights
+        if weights is None:
+            texts.append(f"{side.label}: its own")
+        elif weights.sha256 is None:
+            texts.append(f"random, seed {weights.seed} (speed does not depend on their values)")
+        else:
+            texts.append(f"{side.label}: {weights.source}, sha256 {weights.sha256[:12]}")
+    return texts
+
+
+def _pictures(run: Run) -> str:
+    shown = [
+        f"{picture.name} {picture.width}x{picture.height}"
+        + (f" ({picture.note})" if picture.note else "")
+        for picture in run.pictures[:3]
+    ]
+    more = f" and {len(run.pictures) - 3} more" if len(run.pictures) > 3 else ""
+    return ", ".join(shown) + more
+
+
+def _measured(run: Run) -> str:
+    judged = int((run.samples.turn != WARM_UP_TURN).sum())
+    turns = sum(launch.turns for launch in run.launches)
+    return (
+        f"{judged} iterations in {turns} turns over {len(run.launches)} launches,"
+        f" {run.elapsed_s:.0f} s; ended because {ENDS.get(run.ended, run.ended)}"
+    )
