@@ -1,0 +1,66 @@
+"""depthprof: which stage of a depth model got slower, by how much, and how surely.
+
+The public names are loaded when first used, so that `import depthprof` costs next to nothing and
+the judging side never loads torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from depthprof.api import compare, load_model, load_pipeline, profile
+    from depthprof.errors import DepthprofError
+    from depthprof.gate import judge
+    from depthprof.records import Judged, Policy, Run, Workload
+    from depthprof.report.folder import write as write_report
+    from depthprof.report.frames import samples_frame
+    from depthprof.report.summary import summary
+    from depthprof.runfile import read_run
+
+_HOMES = {
+    "DepthprofError": "depthprof.errors",
+    "Judged": "depthprof.records",
+    "Policy": "depthprof.records",
+    "Run": "depthprof.records",
+    "Workload": "depthprof.records",
+    "compare": "depthprof.api",
+    "judge": "depthprof.gate",
+    "load_model": "depthprof.api",
+    "load_pipeline": "depthprof.api",
+    "profile": "depthprof.api",
+    "read_run": "depthprof.runfile",
+    "samples_frame": "depthprof.report.frames",
+    "summary": "depthprof.report.summary",
+    "write_report": "depthprof.report.folder:write",
+}
+
+__all__ = [
+    "DepthprofError",
+    "Judged",
+    "Policy",
+    "Run",
+    "Workload",
+    "compare",
+    "judge",
+    "load_model",
+    "load_pipeline",
+    "profile",
+    "read_run",
+    "samples_frame",
+    "summary",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'depthprof' has no attribute {name!r}")
+    module, _, attribute = home.partition(":")
+    found = getattr(import_module(module), attribute or name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

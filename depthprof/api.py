@@ -1,0 +1,182 @@
+"""The public functions: load a model or a pipeline, profile one variant, compare two."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from depthprof.errors import BadInput
+from depthprof.gate import judge, precise
+from depthprof.measure import Plan, Progress, SidePlan, measure
+from depthprof.measure.plan import OnProgress
+from depthprof.pipelines.registry import check_variant
+from depthprof.records import Judged, Policy, Run, Workload
+
+if TYPE_CHECKING:
+    import torch
+
+    from depthprof.pipelines.contract import Pipeline
+
+DEFAULT_BUDGET_S = 60.0
+
+
+def load_model(
+    version: str,
+    size: str,
+    *,
+    attention: str = "published",
+    checkpoint: str | Path | None = None,
+    seed: int = 0,
+) -> "torch.nn.Module":
+    """Load the network of one version and size, in float32 on the CPU, for inference.
+
+    Args:
+        version: "v1" or "v2"; checkpoints of both have the same keys, so it is the caller's word.
+        size: "small", "base", "large" or "giant" (vits, vitb, vitl, vitg); V1 has no giant.
+        attention: "published", "sdpa" or "xformers".
+        checkpoint: a .pth or .safetensors file; None draws random weights from `seed`.
+        seed: of the random weights.
+
+    Returns:
+        A module that maps [B, 3, h, w] float32 to [B, h, w] float32, h and w multiples of 14.
+
+    Raises:
+        BadInput: unknown version, size or attention.
+        BadCheckpoint: a file that is corrupt, holds code, or belongs to another size.
+    """
+    from depthprof.models import load_model as load
+
+    path = None if checkpoint is None else Path(checkpoint)
+    return load(version, size, attention=attention, checkpoint=path, seed=seed)
+
+
+def load_pipeline(
+    variant: str, workload: Workload, *, checkpoint: str | Path | None = None
+) -> "Pipeline":
+    """Load the pipeline that a variant names, on the workload's device.
+
+    Args:
+        variant: "v1", "v2", "path/to/file.py:NAME" or "package.module:NAME".
+        workload: what it will have to do.
+        checkpoint: weights for it; None draws random ones from `workload.seed`.
+
+    Raises:
+        BadInput: an unknown variant, or a device that is not there.
+        BadCheckpoint: see `load_model`.
+        PipelineError: the user's own code raised, or its pipeline lacks a method.
+    """
+    from depthprof.pipelines.registry import load_pipeline as load
+
+    path = None if checkpoint is None else Path(checkpoint)
+    return load(variant, workload, checkpoint=path)
+
+
+def compare(
+    baseline: str,
+    candidate: str,
+    workload: Workload | None = None,
+    *,
+    candidate_workload: Workload | None = None,
+    images: Sequence[str | Path] = (),
+    checkpoints: Mapping[str, str | Path] | None = None,
+    budget_s: float = DEFAULT_BUDGET_S,
+    launches: int | None = None,
+    separate: bool = False,
+    policy: Policy | None = None,
+    on_progress: OnProgress | None = None,
+) -> Judged:
+    """Measure two variants in turns and judge every stage of the candidate.
+
+    Args:
+        baseline: variant of side "a"; candidate: variant of side "b".
+        workload: what both have to do; `candidate_workload` replaces it for side "b".
+        images: pictures or folders; empty takes the photograph that matplotlib ships.
+        checkpoints: by side ("a", "b"), a file of weights.
+        budget_s: seconds of measured turns; set-up and warm-up come on top.
+        launches: starts of the worker process; separate: a worker for each side.
+        policy: what counts as slower; on_progress: told after each block.
+
+    Returns:
+        The run, its comparison and its judgement; `depthprof.write_report` writes them down.
+
+    Raises:
+        DepthprofError: refused, or failed before anything was measured.
+    """
+    both = workload or Workload()
+    plan = Plan(
+        sides=(
+            _side("a", baseline, both, checkpoints),
+            _side("b", candidate, candidate_workload or both, checkpoints),
+        ),
+        images=tuple(Path(image) for image in images),
+        budget_s=budget_s,
+        launches=launches,
+        separate=separate,
+        seed=both.seed,
+    )
+    return carry_out(plan, policy or Policy(), on_progress)
+
+
+def profile(
+    variant: str,
+    workload: Workload | None = None,
+    *,
+    images: Sequence[str | Path] = (),
+    checkpoint: str | Path | None = None,
+    budget_s: float = DEFAULT_BUDGET_S,
+    launches: int | None = None,
+    policy: Policy | None = None,
+    on_progress: OnProgress | None = None,
+) -> Judged:
+    """Measure one variant stage by stage, without a baseline. Arguments as in `compare`."""
+    known = workload or Workload()
+    checkpoints = None if checkpoint is None else {"a": checkpoint}
+    plan = Plan(
+        sides=(_side("a", variant, known, checkpoints),),
+        images=tuple(Path(image) for image in images),
+        budget_s=budget_s,
+        launches=launches,
+        seed=known.seed,
+    )
+    return carry_out(plan, policy or Policy(), on_progress)
+
+
+def carry_out(plan: Plan, policy: Policy, on_progress: OnProgress | None = None) -> Judged:
+    """Measure a plan and judge the run; the one place where both towers are called."""
+    check_plan(plan)
+
+    def enough(run: Run) -> bool:
+        return precise(run, policy)
+
+    return judge(measure(plan, on_progress or _silent, enough), policy)
+
+
+def check_plan(plan: Plan) -> None:
+    """Refuse what can be seen to be wrong before anything is started.
+
+    Raises:
+        BadInput: an unknown variant, a missing file, or a budget that is no time.
+    """
+    if not 0 < plan.budget_s < float("inf"):
+        raise BadInput(f"budget is {plan.budget_s!r} s, but must be a number of seconds above 0")
+    if plan.launches is not None and plan.launches < 1:
+        raise BadInput(f"launches is {plan.launches!r}, but must be at least 1")
+    for side in plan.sides:
+        check_variant(side.variant)
+        if side.checkpoint is not None and not side.checkpoint.exists():
+            raise BadInput(f"the checkpoint {side.checkpoint} does not exist")
+    for image in plan.images:
+        if not image.exists():
+            raise BadInput(f"the picture {image} does not exist")
+
+
+def _side(
+    name: str, variant: str, workload: Workload, checkpoints: Mapping[str, str | Path] | None
+) -> SidePlan:
+    checkpoint = (checkpoints or {}).get(name)
+    return SidePlan(
+        name, variant, variant, workload, None if checkpoint is None else Path(checkpoint)
+    )
+
+
+def _silent(progress: Progress) -> None:
+    del progress

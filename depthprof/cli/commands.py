@@ -1,0 +1,156 @@
+"""What each command does: ask the towers, then hand their outcome to the reporters."""
+
+import json
+import shlex
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from depthprof.errors import BadInput, DepthprofError, OutputError
+from depthprof.records import Judged, Policy
+
+
+def compare(arguments: Namespace) -> int:
+    """Measure two sides in turns, judge, report."""
+    return _measure(arguments, (arguments.baseline, arguments.candidate))
+
+
+def profile(arguments: Namespace) -> int:
+    """Measure one side, report."""
+    return _measure(arguments, (arguments.baseline,))
+
+
+def report(arguments: Namespace) -> int:
+    """Make the reports of a saved run again; its own policy holds unless options change it."""
+    from depthprof.gate import judge
+    from depthprof.report import folder
+    from depthprof.runfile import read_run
+
+    path = Path(arguments.path)
+    run, saved = read_run(path)
+    judged = judge(run, policy_from(arguments, saved))
+    written = path if path.is_dir() else path.parent
+    folder.rewrite(judged, written)
+    _tell(judged, written, arguments)
+    return 0
+
+
+def variants(arguments: Namespace) -> int:
+    """List what can be measured."""
+    del arguments
+    from rich.console import Console
+
+    from depthprof.cli.listing import print_variants
+
+    print_variants(Console())
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "compare": compare,
+    "profile": profile,
+    "report": report,
+    "variants": variants,
+}
+
+
+def policy_from(arguments: Namespace, known: Policy) -> Policy:
+    """Change a policy by the options that were given.
+
+    Raises:
+        BadInput: a threshold, a floor or a --fail-on that means nothing.
+    """
+    changes: dict[str, object] = {}
+    if arguments.threshold is not None:
+        changes["threshold_ratio"] = _threshold(arguments.threshold)
+    if arguments.floor_us is not None:
+        changes["floor_ns"] = arguments.floor_us * 1_000
+    fail_on = getattr(arguments, "fail_on", None)
+    if fail_on is not None:
+        words = tuple(word.strip() for word in fail_on.split(","))
+        changes["fail_on"] = () if words == ("never",) else words
+    return replace(known, **changes)  # type: ignore[arg-type]
+
+
+def refuse(error: DepthprofError, json_target: str | None) -> None:
+    """Say why nothing came of it: a sentence on stderr, and JSON where JSON was asked for."""
+    side = getattr(error, "side", None)
+    where = f"side {side}: " if side else ""
+    print(f"depthprof: {where}{error}", file=sys.stderr)
+    if json_target == "-":
+        reason = {"code": type(error).__name__, "text": f"{where}{error}"}
+        print(json.dumps({"schema": 1, "kind": "refusal", "error": reason, "exit_code": 2}))
+
+
+def _measure(arguments: Namespace, texts: tuple[str, ...]) -> int:
+    from depthprof import api
+    from depthprof.cli.progress import progress_display
+    from depthprof.cli.sides import side_plans
+    from depthprof.measure import Plan
+    from depthprof.report import folder
+
+    policy = policy_from(arguments, Policy())
+    plan = Plan(
+        sides=side_plans(arguments, texts),
+        images=tuple(Path(image) for image in arguments.images),
+        budget_s=arguments.budget,
+        launches=arguments.launches,
+        separate=getattr(arguments, "separate", False),
+        seed=0 if arguments.seed is None else arguments.seed,
+        command=shlex.join(["python", "-m", "depthprof", *sys.argv[1:]]),
+    )
+    api.check_plan(plan)
+    out = Path(arguments.out)
+    folder.reserve(out)
+    with progress_display(arguments.quiet, plan.budget_s) as on_progress:
+        judged = api.carry_out(plan, policy, on_progress)
+    return _report(judged, out, arguments)
+
+
+def _report(judged: Judged, out: Path, arguments: Namespace) -> int:
+    from depthprof.report import folder
+
+    try:
+        written = folder.write(judged, out)
+    except OutputError as error:  # what was measured is still shown
+        _tell(judged, None, arguments)
+        refuse(error, None)
+        return 2
+    _tell(judged, written, arguments)
+    return judged.exit_code
+
+
+def _tell(judged: Judged, written: Path | None, arguments: Namespace) -> None:
+    from rich.console import Console
+
+    from depthprof.report.summary import summary
+    from depthprof.report.terminal import print_judged
+
+    if arguments.json is not None:
+        text = json.dumps(summary(judged, written), indent=2, allow_nan=False)
+        if arguments.json == "-":
+            print(text)
+            return
+        _write_json(Path(arguments.json), text)
+    if arguments.quiet:
+        print(judged.judgement.sentence if judged.judgement else f"report: {written}")
+        return
+    print_judged(judged, Console())
+    if written is not None:
+        print(f"report: {written / 'report.html'}")
+
+
+def _write_json(path: Path, text: str) -> None:
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"could not write {path}: {error.strerror}") from error
+
+
+def _threshold(text: str) -> float:
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise BadInput(f'threshold is "{text}", but must be a number such as 0.05 or 5%') from None
