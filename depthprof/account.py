@@ -4,6 +4,7 @@ from depthprof.records import (
     TOTAL,
     Comparison,
     Policy,
+    Run,
     StageComparison,
     Status,
     Verdict,
@@ -36,6 +37,14 @@ def sentence(
     if undecided:
         return _undecided(verdicts, undecided, labels)
     return _no_slower(comparison, verdicts, policy, labels)
+
+
+def failure_sentence(run: Run) -> str:
+    """Say in one sentence which side failed; what was measured before it stays."""
+    failure = run.failures[0]
+    label = next((side.label for side in run.sides if side.name == failure.side), "a worker")
+    where = f" in the stage {failure.stage}" if failure.stage else ""
+    return f"{label} failed{where}: the figures are what was measured before."
 
 
 def _blame(

@@ -1,9 +1,10 @@
 """The verdict: one pure function from a comparison and a policy. Reporters only read it."""
 
 import math
+from dataclasses import replace
 
 from depthprof import comparison as comparing
-from depthprof.account import sentence
+from depthprof.account import failure_sentence, sentence
 from depthprof.records import (
     TOTAL,
     Comparison,
@@ -24,14 +25,15 @@ EXIT_PASS, EXIT_SLOWER, EXIT_REFUSED, EXIT_INCONCLUSIVE = 0, 1, 2, 3
 
 def judge(run: Run, policy: Policy) -> Judged:
     """Judge a run: its comparison and verdicts, or its profile where it has one side."""
-    failed = EXIT_REFUSED if run.failures else EXIT_PASS
     if not run.is_comparison:
+        failed = EXIT_REFUSED if run.failures else EXIT_PASS
         return Judged(run, policy, failed, profile=comparing.profile(run, policy))
     comparison = comparing.compare(run, policy)
     labels = (run.sides[0].label, run.sides[1].label)
     judgement = decide(comparison, policy, labels)
-    exit_code = failed or judgement.exit_code
-    return Judged(run, policy, exit_code, comparison=comparison, judgement=judgement)
+    if run.failures:
+        judgement = replace(judgement, sentence=failure_sentence(run), exit_code=EXIT_REFUSED)
+    return Judged(run, policy, judgement.exit_code, comparison=comparison, judgement=judgement)
 
 
 def decide(

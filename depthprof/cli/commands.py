@@ -74,12 +74,13 @@ def policy_from(arguments: Namespace, known: Policy) -> Policy:
     return replace(known, **changes)  # type: ignore[arg-type]
 
 
-def refuse(error: DepthprofError, json_target: str | None) -> None:
+def refuse(error: DepthprofError, arguments: Namespace) -> None:
     """Say why nothing came of it: a sentence on stderr, and JSON where JSON was asked for."""
     side = getattr(error, "side", None)
-    where = f"side {side}: " if side else ""
+    text = {"a": "baseline", "b": "candidate"}.get(side or "")
+    where = f"side {side} ({getattr(arguments, text)}): " if text else ""
     print(f"depthprof: {where}{error}", file=sys.stderr)
-    if json_target == "-":
+    if getattr(arguments, "json", None) == "-":
         reason = {"code": type(error).__name__, "text": f"{where}{error}"}
         print(json.dumps({"schema": 1, "kind": "refusal", "error": reason, "exit_code": 2}))
 
@@ -116,7 +117,7 @@ def _report(judged: Judged, out: Path, arguments: Namespace) -> int:
         written = folder.write(judged, out)
     except OutputError as error:  # what was measured is still shown
         _tell(judged, None, arguments)
-        refuse(error, None)
+        print(f"depthprof: {error}", file=sys.stderr)
         return 2
     _tell(judged, written, arguments)
     return judged.exit_code
@@ -127,6 +128,7 @@ def _tell(judged: Judged, written: Path | None, arguments: Namespace) -> None:
 
     from depthprof.report.summary import summary
     from depthprof.report.terminal import print_judged
+    from depthprof.report.wording import sentence
 
     if arguments.json is not None:
         text = json.dumps(summary(judged, written), indent=2, allow_nan=False)
@@ -135,7 +137,7 @@ def _tell(judged: Judged, written: Path | None, arguments: Namespace) -> None:
             return
         _write_json(Path(arguments.json), text)
     if arguments.quiet:
-        print(judged.judgement.sentence if judged.judgement else f"report: {written}")
+        print(sentence(judged))
         return
     print_judged(judged, Console())
     if written is not None:

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return commands.COMMANDS[parsed.command](parsed)
     except DepthprofError as error:
-        commands.refuse(error, getattr(parsed, "json", None))
+        commands.refuse(error, parsed)
         return EXIT_REFUSED
     except KeyboardInterrupt:
         print("depthprof: stopped before anything was measured; no report", file=sys.stderr)

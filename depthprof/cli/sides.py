@@ -61,8 +61,8 @@ def split_side(text: str) -> tuple[str, dict[str, Any]]:
         BadInput: an option that does not exist or a value of the wrong kind.
     """
     variant, at, options = text.rpartition("@")
-    if not at or ":" in options.partition("=")[0]:
-        return text, {}  # no option has a colon before its "=": the @ is part of a path
+    if not at or "/" in options or ".py:" in options:
+        return text, {}  # the @ is part of a path
     fields: dict[str, Any] = {}
     for option in options.split(","):
         name, value = _option(option.strip(), text)

@@ -25,7 +25,7 @@ def html(judged: Judged, figures: Mapping[str, str]) -> str:
     run = judged.run
     return _template().render(
         title=wording.title(run),
-        sentence=judged.judgement.sentence if judged.judgement else "",
+        sentence=wording.sentence(judged),
         head=head(judged),
         rows=rows(judged),
         legend=wording.DEVICE_LEGEND if device_rows(judged) else "",

@@ -11,8 +11,7 @@ from depthprof.report.rows import Row, device_rows, head, rows
 def markdown(judged: Judged) -> str:
     """Write sentence, table, remarks, conditions and environment."""
     parts = [f"# depthprof: {_escaped(wording.title(judged.run))}", ""]
-    if judged.judgement:
-        parts += [f"**{_escaped(judged.judgement.sentence)}**", ""]
+    parts += [f"**{_escaped(wording.sentence(judged))}**", ""]
     parts += _table(head(judged), (_cells(row) for row in rows(judged)))
     if device_rows(judged):
         parts += ["", _escaped(wording.DEVICE_LEGEND)]

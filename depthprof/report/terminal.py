@@ -27,8 +27,7 @@ def print_judged(judged: Judged, console: Console) -> None:
     console.print()
     console.print(_table(judged, 1 if console.width < ROOMY_COLUMNS else 3))
     console.print()
-    if judged.judgement:
-        console.print(Text(judged.judgement.sentence, style="bold"))
+    console.print(Text(wording.sentence(judged), style="bold"))
     for remark in wording.remarks(judged):
         _print_remark(remark, console)
     if device_rows(judged):

@@ -19,6 +19,9 @@ DEVICE_LEGEND = (
     "* by the device's clock; the other rows by the host's. The two are never added, so the shares"
     " of * rows overlap those of sync."
 )
+FEW_PAIRS = 9
+"""Pairs that a verdict at the default confidence needs at least."""
+
 BLAME_WORTH_NS = 10_000
 """A wait shorter than this is not worth a sentence about timers."""
 
@@ -100,16 +103,42 @@ def share(stage: str, summary: StageSummary) -> str:
     return "<0.1 %" if 0 < summary.share_ratio < 0.001 else percent(summary.share_ratio)
 
 
+def sentence(judged: Judged) -> str:
+    """The one sentence under the table: the judgement's, or where a profile's time goes."""
+    if judged.judgement is not None:
+        return judged.judgement.sentence
+    stages = judged.profile.stages if judged.profile else ()
+    shares = {name: s for name, _, s in stages if name != TOTAL and s.share_ratio is not None}
+    if not shares:
+        return ""
+    longest = max(shares, key=lambda name: shares[name].share_ratio or 0.0)
+    whole = next(summary for name, _, summary in stages if name == TOTAL)
+    return (
+        f"{longest} takes {percent(shares[longest].share_ratio or 0.0)} of an iteration of"
+        f" {duration(whole.median_ns.value)}."
+    )
+
+
 def unsure(judged: Judged) -> list[str]:
-    """Why stages are undecided, a line each."""
+    """Why stages are undecided, a line for each reason, and what would decide them."""
     if judged.judgement is None:
         return []
-    open_ended = (Status.INCONCLUSIVE, Status.INCOMPARABLE)
-    return [
-        f"{verdict.stage}: {verdict.reason.text}"
-        for verdict in judged.judgement.verdicts
-        if verdict.status in open_ended
-    ]
+    stages: dict[str, list[str]] = {}
+    for verdict in judged.judgement.verdicts:
+        if verdict.status in (Status.INCONCLUSIVE, Status.INCOMPARABLE):
+            stages.setdefault(verdict.reason.text, []).append(verdict.stage)
+    lines = [f"{', '.join(names)}: {text}" for text, names in stages.items()]
+    codes = {verdict.reason.code for verdict in judged.judgement.verdicts}
+    if "too_few_pairs" in codes and judged.run.ended == "budget":
+        lines.append(_larger_budget(judged.run))
+    return lines
+
+
+def _larger_budget(run: Run) -> str:
+    """How long enough pairs would take at the pace of this run."""
+    turns = sum(launch.turns for launch in run.launches)
+    needed_s = 1.5 * run.budget_s * FEW_PAIRS / max(turns, 1)
+    return f"at this pace --budget {needed_s:.0f} would give enough pairs"
 
 
 def remarks(judged: Judged) -> list[str]:
@@ -194,6 +223,7 @@ def _measured(run: Run) -> str:
     judged = int((run.samples.turn != WARM_UP_TURN).sum())
     turns = sum(launch.turns for launch in run.launches)
     return (
-        f"{judged} iterations in {turns} turns over {len(run.launches)} launches,"
+        f"{judged} iterations in {turns} turns over {len(run.launches)}"
+        f" {'launch' if len(run.launches) == 1 else 'launches'},"
         f" {run.elapsed_s:.0f} s; ended because {ENDS.get(run.ended, run.ended)}"
     )

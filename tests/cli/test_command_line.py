@@ -1,0 +1,273 @@
+"""The command line from the words typed to exit codes, without torch where none is needed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from depthprof import api
+from depthprof.cli.main import main
+from depthprof.cli.parser import build_parser
+from depthprof.cli.sides import split_side
+from depthprof.errors import BadInput, OutOfMemory
+from depthprof.gate import judge
+from depthprof.records import ATTENTIONS, DTYPES, PRODUCTS, SIZES, Policy, Workload
+from tests.runs import simulated
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, Policy]]:
+    """Measure nothing: note the plan and judge a run of known truth."""
+    seen: list[tuple[object, Policy]] = []
+
+    def carry_out(plan: object, policy: Policy, *_: object) -> object:
+        seen.append((plan, policy))
+        return judge(simulated(turns=20, change={"return": 4.0}), policy)
+
+    monkeypatch.setattr(api, "carry_out", carry_out)
+    return seen
+
+
+def test_compare_prints_a_table_a_sentence_and_where_the_report_is(
+    planned: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", "v1", "v2", "--out", str(tmp_path)]) == 1
+    shown = capsys.readouterr().out
+    assert "return is slower in v2" in shown
+    assert all(word in shown for word in ("preprocess", "h2d", "sync", "total", "SLOWER", "SAME"))
+    (folder,) = tmp_path.iterdir()
+    assert f"report: {folder / 'report.html'}" in shown.replace("\n", "")
+    assert folder.name.endswith("-v1-vs-v2-small")
+    assert len(planned) == 1
+
+
+def test_json_on_standard_output_is_only_json(
+    planned: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", "v1", "v2", "--out", str(tmp_path), "--json", "-"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["culprit"] == "return"
+    assert document["exit_code"] == 1
+    assert planned
+
+
+def test_json_goes_to_a_file_beside_the_table(
+    planned: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "out.json"
+    assert main(["compare", "v1", "v2", "--out", str(tmp_path), "--json", str(file)]) == 1
+    assert json.loads(file.read_text())["kind"] == "comparison"
+    assert "SLOWER" in capsys.readouterr().out
+    bad = str(tmp_path / "no" / "out.json")
+    assert main(["compare", "v1", "v2", "--out", str(tmp_path), "--json", bad]) == 2
+    assert "could not write" in capsys.readouterr().err
+    assert planned
+
+
+def test_quiet_prints_one_sentence(
+    planned: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", "v1", "v2", "--out", str(tmp_path), "--quiet"]) == 1
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 1
+    assert captured.err == ""
+    assert planned
+
+
+def test_options_reach_the_plan_and_the_policy(
+    planned: list[tuple[api.Plan, Policy]], tmp_path: Path
+) -> None:
+    (tmp_path / "w.pth").touch()
+    (tmp_path / "x.png").touch()
+    words = (
+        "compare v1 v2@fp16,batch=8,sdpa --model vitb --input-size 98 --batch 2 --fixed-size"
+        " --device cpu --dtype bf16 --attention sdpa --threads 3 --product depth --seed 5"
+        " --budget 7.5 --launches 2 --separate --threshold 10% --floor-us 20 --fail-on never"
+    ).split()
+    words += ["--checkpoint", f"v2={tmp_path / 'w.pth'}", "--images", str(tmp_path / "x.png")]
+    assert main([*words, "--out", str(tmp_path)]) == 0
+    ((plan, policy),) = planned
+    assert policy == Policy(threshold_ratio=0.1, floor_ns=20_000, fail_on=())
+    first, second = plan.sides
+    assert first.workload == Workload("base", 98, 2, True, "cpu", "bf16", "sdpa", 3, "depth", 5)
+    assert second.workload == first.workload.changed(dtype="fp16", batch=8)
+    assert (first.checkpoint, second.checkpoint) == (None, tmp_path / "w.pth")
+    assert (plan.budget_s, plan.launches, plan.separate, plan.seed) == (7.5, 2, True, 5)
+    assert plan.images == (tmp_path / "x.png",)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("v2", ("v2", {})),
+        ("v2@fp16", ("v2", {"dtype": "fp16"})),
+        ("v2@vitb,cuda:1,depth", ("v2", {"model": "vitb", "device": "cuda:1", "product": "depth"})),
+        ("./a.py:N@batch=8,input_size=98", ("./a.py:N", {"batch": 8, "input_size": 98})),
+        ("v1@fixed-size,threads=2", ("v1", {"fixed_size": True, "threads": 2})),
+        ("./me@home/a.py:N", ("./me@home/a.py:N", {})),
+    ],
+)
+def test_options_after_the_at_sign_belong_to_one_side(text: str, expected: object) -> None:
+    assert split_side(text) == expected
+
+
+def test_sides_of_one_name_are_told_apart(
+    planned: list[tuple[api.Plan, Policy]], tmp_path: Path
+) -> None:
+    main(["compare", "v1", "v1", "--out", str(tmp_path)])
+    assert [side.label for side in planned[0][0].sides] == ["v1 (a)", "v1 (b)"]
+
+
+REFUSED = [
+    ("compare v1 v3", ['"v3"', 'did you mean "v2"']),
+    ("compare v1 v2 --model smal", ['"smal"', '"small"']),
+    ("compare v1 v2 --dtype fp8", ['"fp8"', "fp32, fp16, bf16"]),
+    ("compare v1 v2 --batch 0", ["batch is 0", "at least 1"]),
+    ("compare v1 v2 --batch many", ["--batch", "'many'"]),
+    ("compare v1 v2 --input-size 3", ["input-size is 3", "14"]),
+    ("compare v1 v2 --device tpu", ['"tpu"', "cuda:N"]),
+    ("compare v1 v2 --budget 0", ["budget is 0.0", "above 0"]),
+    ("compare v1 v2 --budget nan", ["budget is nan"]),
+    ("compare v1 v2 --launches 0", ["launches is 0"]),
+    ("compare v1 v2 --threshold much", ['"much"', "0.05 or 5%"]),
+    ("compare v1 v2 --threshold 0", ["threshold is 0.0"]),
+    ("compare v1 v2 --floor-us -1", ["floor is -1000.0 ns"]),
+    ("compare v1 v2 --fail-on slow", ['"slow"', '"slower"']),
+    ("compare v1 v2 --images nowhere.png", ["nowhere.png", "does not exist"]),
+    ("compare v1 v2 --checkpoint nowhere.pth", ["nowhere.pth", "does not exist"]),
+    ("compare v1 v2 --checkpoint c=x.pth", ['"c=x.pth"', "names no side"]),
+    ("compare v1 v2@fp61", ['"fp61"', '"fp16"']),
+    ("compare v1 v2@batc=2", ['"batc"', '"batch"']),
+    ("compare v1 v2@batch=two", ['"two"', "whole number"]),
+    ("compare v1 v2@batch=0", ["batch is 0"]),
+    ("compare v1 ./nowhere.py:X", ["./nowhere.py", "does not exist"]),
+    ("compare v1 ./nowhere.py", ["./nowhere.py:NAME"]),
+    ("compare v1", ["required: B", "--help"]),
+    ("comparr v1 v2", ["comparr", "compare"]),
+    ("compare v1 v2 --modle small", ["--modle"]),
+    ("report nowhere", ["nowhere is not there"]),
+    ("profile v9", ['"v9"']),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), REFUSED, ids=[words for words, _ in REFUSED])
+def test_bad_input_is_one_sentence_and_exit_2(
+    words: str, said: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main([*words.split(), *(["--out", str(tmp_path)] if "report" not in words else [])])
+    except SystemExit as end:  # argparse's own refusals
+        code = int(str(end.code))
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.out == ""
+    assert captured.err.startswith("depthprof: ")
+    assert captured.err.count("\n") == 1
+    assert "Traceback" not in captured.err
+    for word in said:
+        assert word in captured.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_refusal_is_json_where_json_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "v1", "v3", "--json", "-"]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert document["kind"] == "refusal"
+    assert document["exit_code"] == 2
+    assert "v3" in document["error"]["text"]
+
+
+def test_a_side_that_fails_is_named_in_the_refusal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise OutOfMemory("no memory in the stage forward", side="b", stage="forward")
+
+    monkeypatch.setattr(api, "carry_out", fail)
+    assert main(["compare", "v1", "v2", "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == "depthprof: side b (v2): no memory in the stage forward\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_before_anything_was_measured_leaves_no_report(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(api, "carry_out", interrupt)
+    assert main(["compare", "v1", "v2", "--out", str(tmp_path)]) == 130
+    assert "no report" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unwritable_place_is_refused_before_measuring(
+    planned: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["compare", "v1", "v2", "--out", str(tmp_path / "file")]) == 2
+    assert "--out" in capsys.readouterr().err
+    assert not planned
+
+
+def test_what_was_measured_is_shown_even_if_the_report_cannot_be_written(
+    planned: list[object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from depthprof.report import folder
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(folder, "encode", full)
+    assert main(["compare", "v1", "v2", "--out", str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert "return is slower in v2" in captured.out
+    assert "No space left on device" in captured.err
+    assert not list(tmp_path.iterdir())
+    assert planned
+
+
+def test_variants_and_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["variants"]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in (*SIZES, *DTYPES, *ATTENTIONS, *PRODUCTS, "v1", "v2"))
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("depthprof ")
+    assert main([]) == 2
+    assert "compare" in capsys.readouterr().out
+
+
+def test_the_help_names_every_word_a_workload_knows() -> None:
+    help_text = build_parser()._subparsers._group_actions[0].choices["compare"].format_help()  # type: ignore[union-attr, index]
+    for word in (*SIZES, *DTYPES, *ATTENTIONS, *PRODUCTS):
+        assert word in help_text
+
+
+def test_a_closed_pipe_is_no_traceback() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m depthprof variants | true",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_the_public_compare_refuses_before_starting_anything() -> None:
+    with pytest.raises(BadInput, match="v7"):
+        api.compare("v1", "v7")
+    with pytest.raises(BadInput, match="does not exist"):
+        api.compare("v1", "v2", images=["nowhere.png"])
+    with pytest.raises(BadInput, match="does not exist"):
+        api.profile("v1", checkpoint="nowhere.pth")
+    with pytest.raises(BadInput, match="launches"):
+        api.profile("v1", launches=0)

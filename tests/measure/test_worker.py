@@ -1,0 +1,135 @@
+"""Real workers with the real network at a small input: the whole way, a few seconds each."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import depthprof
+from depthprof import errors
+from depthprof.cli.main import main
+from depthprof.measure import worker
+from depthprof.records import STAGES, WARM_UP_TURN, Status
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+SMALL = depthprof.Workload(input_size=56, device="cpu", threads=1)
+
+pytestmark = pytest.mark.slow
+
+
+def test_compare_v1_v2_names_return_and_finds_forward_the_same(tmp_path: Path) -> None:
+    judged = depthprof.compare("v1", "v2", SMALL, budget_s=12)
+    assert judged.run.ended in ("budget", "precise")
+    assert judged.judgement is not None
+    assert judged.judgement.culprit == "return"
+    assert judged.judgement.verdict("forward").status is not Status.SLOWER
+    assert judged.exit_code == 1
+
+    samples = judged.run.samples
+    assert samples.stages == STAGES
+    assert (samples.host_ns > 0).all()
+    assert samples.device_ns is None
+    # Iterations of one launch never overlap: the next begins after the one before has ended.
+    for launch in np.unique(samples.launch):
+        here = samples.launch == launch
+        ends = samples.start_ns[here] + samples.host_ns[here].sum(axis=1)
+        assert (samples.start_ns[here][1:] >= ends[:-1]).all()
+
+    first, second = judged.run.sides
+    assert first.input_shapes == ((1, 3, 70, 56),)
+    assert first.weights is not None
+    assert second.weights is not None
+    assert first.weights.source == "random"
+    assert first.weights.seed == 0
+    assert first.weights.parameters == second.weights.parameters == 24_785_089
+    assert judged.run.pictures[0].name == "grace_hopper.jpg"
+    assert judged.run.environment.torch
+
+    folder = depthprof.write_report(judged, tmp_path)
+    run, policy = depthprof.read_run(folder)
+    assert depthprof.judge(run, policy).judgement == judged.judgement
+    frame = depthprof.samples_frame(run)
+    assert len(frame) == len(samples) * len(STAGES)
+    assert set(frame.loc[frame.turn == WARM_UP_TURN, "warm_up"]) <= {True}
+
+
+def test_the_example_of_the_docs_is_faster_than_v2_in_return(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["compare", "v2", f"{EXAMPLES / 'fast_v2.py'}:FastV2", "--input-size", "56"]
+    code = main([*words, "--budget", "6", "--threads", "1", "--out", str(tmp_path), "--json", "-"])
+    document = json.loads(capsys.readouterr().out)
+    found = {verdict["stage"]: verdict["status"] for verdict in document["verdicts"]}
+    assert found["return"] == "FASTER"
+    assert code in (0, 3)
+    assert document["candidate"]["weights"] is None
+
+
+def test_a_profile_of_pictures_of_unlike_size_in_batches(tmp_path: Path) -> None:
+    for number, (height, width) in enumerate([(60, 80), (40, 30), (50, 50)]):
+        picture = np.full((height, width, 3), 40 * number, np.uint8)
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture)
+    workload = SMALL.changed(batch=2, product="depth", dtype="bf16")
+    judged = depthprof.profile("v2", workload, images=[tmp_path], budget_s=1, launches=1)
+    assert judged.profile is not None
+    assert len(judged.run.pictures) == 3
+    assert judged.run.sides[0].input_shapes == ((2, 3, 56, 56),)
+
+
+def test_sides_of_unlike_threads_are_measured_in_a_worker_each() -> None:
+    judged = depthprof.compare(
+        "v1", "v1", SMALL, candidate_workload=SMALL.changed(threads=2), budget_s=1, launches=1
+    )
+    assert not judged.run.shared
+    assert [side.threads for side in judged.run.sides] == [1, 2]
+
+
+BROKEN = """
+from depthprof import load_pipeline
+
+class Broken:
+    def __init__(self, workload):
+        published = load_pipeline("v1", workload)
+        for name in ("preprocess", "h2d", "forward", "postprocess", "d2h", "deliver"):
+            setattr(self, name, getattr(published, name))
+        self.calls = 0
+        self.done, self.deliver = self.deliver, self.tire
+
+    def tire(self, depth):
+        self.calls += 1
+        if self.calls > 8:
+            raise ValueError("tired")
+        return self.done(depth)
+"""
+
+
+def test_a_user_s_stage_that_fails_half_way_keeps_what_was_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    words = ["compare", "v1", f"{tmp_path / 'broken.py'}:Broken", "--input-size", "56"]
+    assert main([*words, "--budget", "20", "--threads", "1", "--out", str(tmp_path / "out")]) == 2
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "failed in the stage return" in shown
+    assert "raised ValueError: tired" in shown
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_what_a_worker_refuses_reaches_the_user(tmp_path: Path) -> None:
+    (tmp_path / "no.jpg").write_text("text")
+    with pytest.raises(errors.BadPicture, match="no.jpg is not a picture"):
+        depthprof.profile("v1", SMALL, images=[tmp_path / "no.jpg"], budget_s=1)
+
+
+def test_batches_begin_again_where_pictures_run_out() -> None:
+    assert worker._batches([1, 2, 3], 2) == [[1, 2], [3, 1]]
+    assert worker._batches([1], 3) == [[1, 1, 1]]
+    assert worker._batches([1, 2], 1) == [[1], [2]]
+
+
+def test_batches_of_one_size_are_checked_once() -> None:
+    big, small = np.zeros((4, 4, 3)), np.zeros((2, 2, 3))
+    kept = worker._unlike([[big], [small], [big]])
+    assert [batch[0].shape for batch in kept] == [(4, 4, 3), (2, 2, 3)]
