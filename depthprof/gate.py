@@ -100,7 +100,7 @@ def _decide_by_ratio(row: StageComparison, policy: Policy) -> tuple[Status, Reas
         return Status.FASTER, Reason("below_threshold", f"ratio {interval}, below -{band}")
     if bottom <= ratio.low and ratio.high <= top:
         return Status.SAME, Reason("within_threshold", f"ratio {interval}, within {band}")
-    text = f"ratio {interval}: neither inside the band of {band} nor outside it"
+    text = f"ratio {interval}: neither within {times(bottom)} to {times(top)} nor clear of it"
     return Status.INCONCLUSIVE, Reason("wide_interval", text)
 
 

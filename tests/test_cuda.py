@@ -1,5 +1,6 @@
 """The CUDA clock on a real GPU. Skipped where there is none; scripts/gpu_acceptance.sh runs it."""
 
+import itertools
 from statistics import median
 
 import pytest
@@ -24,7 +25,7 @@ def blocks(variant: str, iterations: int = 30) -> tuple[list[list[int]], list[li
     with torch.no_grad():
         iteration.block([images], 10)
         block = iteration.block([images], iterations)
-    host = [[b - a for a, b in zip(row, row[1:], strict=False)] for row in block.marks_ns]
+    host = [[b - a for a, b in itertools.pairwise(row)] for row in block.marks_ns]
     return host, block.device_ns
 
 

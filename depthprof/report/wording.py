@@ -28,7 +28,7 @@ BLAME_WORTH_NS = 10_000
 ENDS = {
     "budget": "the budget was used up",
     "precise": "every interval was narrow enough",
-    "interrupted": "interrupted by Ctrl-C",
+    "interrupted": "Ctrl-C was pressed",
     "failed": "a side failed",
 }
 

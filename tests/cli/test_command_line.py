@@ -1,6 +1,7 @@
 """The command line from the words typed to exit codes, without torch where none is needed."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -83,11 +84,11 @@ def test_options_reach_the_plan_and_the_policy(
 ) -> None:
     (tmp_path / "w.pth").touch()
     (tmp_path / "x.png").touch()
-    words = (
+    words = shlex.split(
         "compare v1 v2@fp16,batch=8,sdpa --model vitb --input-size 98 --batch 2 --fixed-size"
         " --device cpu --dtype bf16 --attention sdpa --threads 3 --product depth --seed 5"
         " --budget 7.5 --launches 2 --separate --threshold 10% --floor-us 20 --fail-on never"
-    ).split()
+    )
     words += ["--checkpoint", f"v2={tmp_path / 'w.pth'}", "--images", str(tmp_path / "x.png")]
     assert main([*words, "--out", str(tmp_path)]) == 0
     ((plan, policy),) = planned

@@ -119,7 +119,7 @@ def test_a_user_s_stage_that_fails_half_way_keeps_what_was_measured(
 
 def test_what_a_worker_refuses_reaches_the_user(tmp_path: Path) -> None:
     (tmp_path / "no.jpg").write_text("text")
-    with pytest.raises(errors.BadPicture, match="no.jpg is not a picture"):
+    with pytest.raises(errors.BadPicture, match=r"no\.jpg is not a picture"):
         depthprof.profile("v1", SMALL, images=[tmp_path / "no.jpg"], budget_s=1)
 
 
