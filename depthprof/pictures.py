@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -52,6 +53,11 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
+def _for_opencv_alone(file: Path) -> bool:
+    """Whether a file is of a format that OpenCV reads and Pillow does not, such as .hdr."""
+    return file.suffix.lower() not in Image.registered_extensions() and _may_be_picture(file)
+
+
 def _may_be_picture(file: Path) -> bool:
     try:
         return bool(cv2.haveImageReader(str(file)))
@@ -60,8 +66,9 @@ def _may_be_picture(file: Path) -> bool:
 
 
 def _load(path: Path, keeps_aspect: bool) -> tuple[Pixels, Picture]:
-    note = _whole(path)
-    pixels = _decode(path)
+    _check_whole(path)
+    pixels = _decoded(path, cv2.IMREAD_COLOR)
+    note = _conversion(_decoded(path, cv2.IMREAD_UNCHANGED))
     height, width = pixels.shape[:2]
     ratio = max(height, width) / min(height, width)
     if keeps_aspect and ratio > LONGEST_RATIO:
@@ -73,20 +80,20 @@ def _load(path: Path, keeps_aspect: bool) -> tuple[Pixels, Picture]:
     return pixels, Picture(path.name, height, width, note)
 
 
-def _whole(path: Path) -> str:
-    """Make sure that the file is a whole picture, and describe what reading it converts."""
+def _check_whole(path: Path) -> None:
+    """Refuse what Pillow finds cut short: OpenCV would fill the missing part with grey."""
+    if not path.is_file():
+        raise BadPicture(
+            f"the picture {path} {'is no file' if path.exists() else 'does not exist'}"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # size and metadata warnings are not ours to print
             with Image.open(path) as picture:
                 picture.load()
-                return _conversion(picture)
-    except FileNotFoundError:
-        raise BadPicture(f"the picture {path} does not exist") from None
     except UnidentifiedImageError:
-        if _may_be_picture(path):
-            return ""  # a format that OpenCV alone knows
-        raise BadPicture(f"{path} is not a picture, or of a format that cannot be read") from None
+        if not _for_opencv_alone(path):
+            raise BadPicture(f"{path} is not a picture, or damaged, or of no known kind") from None
     except Image.DecompressionBombError as error:
         raise BadPicture(f"the picture {path} is too large to be read: {error}") from error
     except PermissionError as error:
@@ -95,28 +102,24 @@ def _whole(path: Path) -> str:
         raise BadPicture(f"the picture {path} is cut short or damaged ({error})") from error
 
 
-def _conversion(picture: Image.Image) -> str:
-    kinds = {
-        "1": "black and white",
-        "L": "grayscale",
-        "LA": "grayscale with alpha",
-        "P": "palette",
-        "RGBA": "with alpha, which is dropped",
-        "CMYK": "CMYK",
-        "F": "32-bit grayscale",
-        "I": "32-bit grayscale",
-    }
-    if picture.mode.startswith("I;16"):
-        return "16-bit grayscale, read as 8-bit BGR"
-    kind = kinds.get(picture.mode)
-    return f"{kind}, read as 8-bit BGR" if kind else ""
-
-
-def _decode(path: Path) -> Pixels:
+def _decoded(path: Path, flag: int) -> NDArray[Any]:
     try:
-        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        pixels = cv2.imread(str(path), flag)
     except cv2.error as error:
         raise BadPicture(f"the picture {path} cannot be decoded ({error.err})") from error
     if pixels is None or not pixels.size:
-        raise BadPicture(f"the picture {path} cannot be decoded by OpenCV; convert it to PNG")
-    return np.ascontiguousarray(pixels, dtype=np.uint8)
+        raise BadPicture(
+            f"the picture {path} cannot be decoded by OpenCV: it is cut short, or of a kind that"
+            " OpenCV does not read; save it anew as PNG"
+        )
+    return np.ascontiguousarray(pixels)
+
+
+def _conversion(stored: NDArray[Any]) -> str:
+    """What reading a picture as 8-bit BGR changed, from its pixels as they are stored."""
+    channels = 1 if stored.ndim == 2 else stored.shape[2]
+    bits = 8 * stored.itemsize
+    kind = {1: "grayscale", 3: "colour"}.get(channels, "picture with alpha")
+    if bits == 8 and channels == 3:
+        return ""
+    return f"{kind if bits == 8 else f'{bits}-bit {kind}'}, read as 8-bit BGR"

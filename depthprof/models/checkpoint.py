@@ -28,6 +28,7 @@ _UNREADABLE = (
     pickle.UnpicklingError,
     SafetensorError,
     RuntimeError,
+    OSError,
     EOFError,
     ValueError,
     TypeError,
@@ -73,8 +74,8 @@ def load_strictly(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, s
     extra = [key for key in tensors if key not in expected]
     if missing or extra:
         raise BadCheckpoint(
-            f"{path} does not fit model {size}: {_keys(missing, 'missing')},"
-            f" {_keys(extra, 'unknown')}{_guess(tensors)}"
+            f"{path} does not fit model {size}: {_keys('missing', missing)},"
+            f" {_keys('unknown', extra)}{_guess(tensors)}"
         )
     model.load_state_dict({key: tensors[key].float() for key in expected}, assign=True)
 
@@ -192,5 +193,5 @@ def _guess(tensors: Mapping[str, Tensor]) -> str:
     return f"; the file looks like model {size}" if size else ""
 
 
-def _keys(keys: list[str], what: str) -> str:
-    return f"{len(keys)} keys are {what}" + (f" (first: {keys[0]})" if keys else "")
+def _keys(what: str, keys: list[str]) -> str:
+    return f"{what} keys: {len(keys)}" + (f" (first: {keys[0]})" if keys else "")

@@ -18,7 +18,12 @@ from depthprof.records import Workload
 
 _OWN_FOLDER = Path(depthprof.__file__).parent
 _LIBRARY_FOLDERS = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib"))
-_MEMORY_WORDS = ("not enough memory", "out of memory", "can't allocate memory")
+_MEMORY_WORDS = (  # of torch on the CPU and on a GPU, and of OpenCV
+    "not enough memory",
+    "out of memory",
+    "can't allocate memory",
+    "insufficient memory",
+)
 
 
 def checked_iteration(
@@ -76,8 +81,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that the host or the device has no more memory."""
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
-    said = str(error).lower()
-    return isinstance(error, RuntimeError) and any(word in said for word in _MEMORY_WORDS)
+    said = "" if isinstance(error, DepthprofError) else str(error).lower()
+    return any(word in said for word in _MEMORY_WORDS)
 
 
 def _place(stage: str) -> str:
@@ -102,7 +107,7 @@ def _line(error: BaseException) -> str:
 def _stage(stage: str, call: Callable[[Any], Any], value: Any) -> Any:
     try:
         return call(value)
-    except Exception as error:
+    except Exception as error:  # the border: a stage may be foreign code
         raise blame(error, stage) from error
 
 

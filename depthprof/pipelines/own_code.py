@@ -1,4 +1,4 @@
-"""The user's own code: imported from a file or a module, and called; what it raises is one sentence.
+"""The user's own code, imported from a file or a module; what it raises becomes one sentence.
 
 Imports nothing heavy: the code may be refused before torch is needed.
 """
@@ -40,7 +40,7 @@ def own_callable(variant: str) -> Callable[..., Any]:
         raise BadInput(f'{place} has no "{name}"; {nearest(name, public)}')
     if not callable(found):
         kind = type(found).__name__
-        raise BadInput(f"{variant} is a {kind}, not a callable that takes the Workload")
+        raise BadInput(f"{variant} is of type {kind}, not a callable that takes the Workload")
     return found  # type: ignore[no-any-return]
 
 
@@ -65,7 +65,7 @@ def guarded(act: Callable[[], Any]) -> Any:
         return act()
     except DepthprofError:
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - foreign code may raise anything
+    except (Exception, SystemExit) as error:  # the border: foreign code may raise anything
         from depthprof.pipelines.check import blame
 
         raise blame(error, "load") from error
@@ -89,13 +89,36 @@ def _from_file(path: Path) -> ModuleType:
 
 def _from_module(name: str, variant: str) -> ModuleType:
     _search_first(Path.cwd())
-    try:
-        module: ModuleType = guarded(lambda: _imported(name))
-    except LookupError:
-        raise BadInput(
-            f'the module {name} of the variant "{variant}" cannot be found from {Path.cwd()}'
-        ) from None
+
+    def act() -> ModuleType:
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if not f"{name}.".startswith(f"{error.name}."):
+                raise  # found, but something that it imports is not
+            raise BadInput(
+                f'the module {name} of the variant "{variant}" cannot be found from {Path.cwd()}'
+            ) from None
+
+    module: ModuleType = guarded(act)
     return module
+
+
+def _refuse_namesakes(folder: Path) -> None:
+    """Refuse a folder whose own modules would be taken from another side's folder instead.
+
+    Python keeps one module of a name in a process: of two checkouts, the second would silently
+    run with the first one's code.
+    """
+    others = [other for other in _folders if other != folder]
+    for name, module in list(sys.modules.items()):
+        loaded = Path(getattr(module, "__file__", None) or "/")
+        for tail in (f"{name}.py", f"{name}/__init__.py"):
+            if loaded in [other / tail for other in others] and (folder / tail).is_file():
+                raise BadInput(
+                    f"{loaded} and {folder / tail} have the same name, and one process can import"
+                    " one of them only; measure the sides with --separate"
+                )
 
 
 def _search_first(folder: Path) -> None:

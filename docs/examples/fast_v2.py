@@ -3,6 +3,7 @@
 python -m depthprof compare v2 docs/examples/fast_v2.py:FastV2 --input-size 98 --budget 10
 """
 
+import cv2
 import matplotlib
 import numpy as np
 
@@ -18,12 +19,12 @@ class FastV2:
         self.postprocess, self.d2h, self._deliver = v2.postprocess, v2.d2h, v2.deliver
         self._coloured = workload.product == "image"
         rgba = matplotlib.colormaps["Spectral_r"](np.arange(256, dtype=np.uint8))
-        self._table = (rgba[:, :3] * 255)[:, ::-1].astype(np.uint8)
+        self._table = (rgba[:, None, 2::-1] * 255).astype(np.uint8)  # [256, 1, 3] BGR
 
     def deliver(self, depth):
         if not self._coloured:
             return self._deliver(depth)
-        return [self._table[self._grey(one.numpy())] for one in depth]
+        return [cv2.applyColorMap(self._grey(one.numpy()), self._table) for one in depth]
 
     @staticmethod
     def _grey(depth):

@@ -20,6 +20,11 @@ CASES = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
 @pytest.mark.parametrize("kind", [V1, V2])
 @pytest.mark.parametrize(("file", "encoder", "size"), CASES)
 def test_a_published_pipeline_agrees_with_the_published_code(
