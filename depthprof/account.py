@@ -84,7 +84,7 @@ def _whole(comparison: Comparison) -> str:
 
 def _same(total: StageComparison) -> str:
     ratio = total.ratio
-    figure = f" (ratio {times(ratio.low)} to {times(ratio.high)})" if ratio else ""
+    figure = f" (ratio {times(ratio.low, ratio.high)})" if ratio else ""
     return f"the whole the same{figure}"
 
 
@@ -115,13 +115,13 @@ def _difference_ns(row: StageComparison) -> float:
 
 
 def _change(row: StageComparison) -> str:
-    """The change in words: "+6.48 ms, x16.4, between 15.9 and 16.9"."""
+    """The change in words: "+6.48 ms, x16.4, interval 15.9 - 16.9"."""
     parts = []
     if row.difference_ns:
         parts.append(signed_duration(row.difference_ns.value))
     if row.ratio:
         parts.append(f"x{times(row.ratio.value)}")
-        parts.append(f"between {times(row.ratio.low)} and {times(row.ratio.high)}")
+        parts.append("interval " + times(row.ratio.low, row.ratio.high))
     return ", ".join(parts)
 
 

@@ -88,7 +88,7 @@ def _decide_by_ratio(row: StageComparison, policy: Policy) -> tuple[Status, Reas
     if ratio is None or difference is None:
         raise ValueError("a decision by ratio needs both intervals")
     top, bottom = 1 + policy.threshold_ratio, 1 / (1 + policy.threshold_ratio)
-    interval = f"{times(ratio.low)} to {times(ratio.high)}"
+    interval = times(ratio.low, ratio.high)
     band = percent(policy.threshold_ratio)
     if ratio.low > top and difference.low > policy.floor_ns:
         if min(row.launch_ratios) <= 1:
@@ -100,7 +100,7 @@ def _decide_by_ratio(row: StageComparison, policy: Policy) -> tuple[Status, Reas
         return Status.FASTER, Reason("below_threshold", f"ratio {interval}, below -{band}")
     if bottom <= ratio.low and ratio.high <= top:
         return Status.SAME, Reason("within_threshold", f"ratio {interval}, within {band}")
-    text = f"ratio {interval}: neither within {times(bottom)} to {times(top)} nor clear of it"
+    text = f"ratio {interval}: neither within {times(bottom, top)} nor clear of it"
     return Status.INCONCLUSIVE, Reason("wide_interval", text)
 
 

@@ -46,14 +46,16 @@ def percent(ratio: float) -> str:
     return f"{significant(value, 2).removesuffix('.0')} %"
 
 
-def times(ratio: float) -> str:
-    """Format a ratio of two durations, candidate / baseline: "1.004", "2.31", "16.4", "120"."""
-    if not math.isfinite(ratio):
+def times(*ratios: float) -> str:
+    """Format ratios of two durations, candidate / baseline, alike: "1.004", "2.31", "16.4".
+
+    Several are an interval: "0.993 - 1.047", with the decimals that the largest has alone.
+    """
+    if not all(map(math.isfinite, ratios)):
         return "n/a"
-    for limit, decimals in ((99.95, 0), (9.995, 1), (1.9995, 2)):
-        if ratio >= limit:
-            return f"{ratio:.{decimals}f}"
-    return f"{ratio:.3f}"
+    limits = ((99.95, 0), (9.995, 1), (1.9995, 2))
+    decimals = next((places for limit, places in limits if max(ratios) >= limit), 3)
+    return " - ".join(f"{ratio:.{decimals}f}" for ratio in ratios)
 
 
 def binary_size(size_bytes: float) -> str:

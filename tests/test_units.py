@@ -51,6 +51,16 @@ def test_times(ratio: float, text: str) -> None:
     assert units.times(ratio) == text
 
 
+@pytest.mark.parametrize(
+    ("ratios", "text"),
+    [((0.993, 1.047), "0.993 - 1.047"), ((1.99, 2.01), "1.99 - 2.01"), ((1, math.nan), "n/a")],
+)
+def test_an_interval_has_the_same_decimals_at_both_ends(
+    ratios: tuple[float, float], text: str
+) -> None:
+    assert units.times(*ratios) == text
+
+
 @given(st.floats(1, 1e12))
 def test_duration_keeps_three_digits(ns: float) -> None:
     number, unit = units.duration(ns).split()

@@ -144,8 +144,8 @@ def _batches(arrays: list[Any], size: int) -> list[list[Any]]:
 
 def _unlike(batches: list[list[Any]]) -> list[list[Any]]:
     """Some batches whose pictures differ in size, each such size once."""
-    by_size = {tuple(array.shape for array in batch): batch for batch in reversed(batches)}
-    return list(by_size.values())[::-1][:MOST_CHECKED]
+    by_size = {tuple(array.shape for array in batch): batch for batch in batches}
+    return list(by_size.values())[:MOST_CHECKED]
 
 
 def _set_threads(workload: Workload) -> None:

@@ -13,6 +13,9 @@ from depthprof.report import wording
 from depthprof.report.rows import device_rows, head, rows
 from depthprof.units import duration
 
+TONES = {1: "", 2: "", 3: "unsure"}
+"""How the first sentence is marked, by exit code; anything else is calm."""
+
 CAPTIONS = {
     "waterfall": "Where the time goes",
     "ratios": "How much slower, and how surely",
@@ -26,6 +29,7 @@ def html(judged: Judged, figures: Mapping[str, str]) -> str:
     return _template().render(
         title=wording.title(run),
         sentence=wording.sentence(judged),
+        tone=TONES.get(judged.exit_code, "calm") if judged.comparison else "calm",
         head=head(judged),
         rows=rows(judged),
         legend=wording.DEVICE_LEGEND if device_rows(judged) else "",

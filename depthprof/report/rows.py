@@ -53,7 +53,7 @@ def interval(row: StageComparison) -> str:
     """The ratio's interval as text, "-" where there is none."""
     if row.ratio is None:
         return "-"
-    return f"{times(row.ratio.low)} - {times(row.ratio.high)}"
+    return times(row.ratio.low, row.ratio.high)
 
 
 def _compared(row: StageComparison, verdict: Verdict) -> Row:

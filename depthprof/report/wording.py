@@ -128,17 +128,17 @@ def unsure(judged: Judged) -> list[str]:
         if verdict.status in (Status.INCONCLUSIVE, Status.INCOMPARABLE):
             stages.setdefault(verdict.reason.text, []).append(verdict.stage)
     lines = [f"{', '.join(names)}: {text}" for text, names in stages.items()]
-    codes = {verdict.reason.code for verdict in judged.judgement.verdicts}
-    if "too_few_pairs" in codes and judged.run.ended == "budget":
-        lines.append(_larger_budget(judged.run))
-    return lines
+    return [f"undecided, {line}" for line in lines]
 
 
-def _larger_budget(run: Run) -> str:
-    """How long enough pairs would take at the pace of this run."""
-    turns = sum(launch.turns for launch in run.launches)
-    needed_s = 1.5 * run.budget_s * FEW_PAIRS / max(turns, 1)
-    return f"at this pace --budget {needed_s:.0f} would give enough pairs"
+def larger_budget(judged: Judged) -> list[str]:
+    """How long enough pairs would take at the pace of this run, where there are too few."""
+    rows = judged.comparison.stages if judged.comparison else ()
+    few = next((r for r in rows if r.problem and r.problem.code == "too_few_pairs"), None)
+    if few is None or few.ratio or judged.run.ended != "budget" or not few.pairs:
+        return []
+    needed_s = 1.5 * judged.run.budget_s * FEW_PAIRS / few.pairs
+    return [f"at this pace --budget {needed_s:.0f} would give enough pairs"]
 
 
 def remarks(judged: Judged) -> list[str]:
@@ -146,7 +146,8 @@ def remarks(judged: Judged) -> list[str]:
     lines = [f"FAILED {describe_failure(judged.run, item)}" for item in judged.run.failures]
     if judged.judgement and judged.judgement.followers:
         lines.append(f"also slower: {', '.join(judged.judgement.followers)}")
-    lines += [f"undecided, {line}" for line in unsure(judged)]
+    lines += unsure(judged)
+    lines += larger_budget(judged)
     lines += timer_sentences(judged)
     outcome = judged.comparison or judged.profile
     if outcome is not None and outcome.skipped.count:

@@ -13,8 +13,9 @@ from depthprof import Workload, load_pipeline
 class FastV2:
     """V2 as published up to the copy to the host; the same product, coloured by a look-up."""
 
-    def __init__(self, workload: Workload) -> None:
-        v2 = load_pipeline("v2", workload)
+    def __init__(self, workload: Workload, checkpoint=None) -> None:
+        v2 = load_pipeline("v2", workload, checkpoint=checkpoint)
+        self.weights = v2.weights
         self.preprocess, self.h2d, self.forward = v2.preprocess, v2.h2d, v2.forward
         self.postprocess, self.d2h, self._deliver = v2.postprocess, v2.d2h, v2.deliver
         self._coloured = workload.product == "image"

@@ -64,7 +64,7 @@ def test_the_example_of_the_docs_is_faster_than_v2_in_return(
     found = {verdict["stage"]: verdict["status"] for verdict in document["verdicts"]}
     assert found["return"] == "FASTER"
     assert code in (0, 3)
-    assert document["candidate"]["weights"] is None
+    assert document["candidate"]["weights"] == document["baseline"]["weights"]
 
 
 def test_a_profile_of_pictures_of_unlike_size_in_batches(tmp_path: Path) -> None:
