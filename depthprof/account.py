@@ -34,9 +34,10 @@ def sentence(
             f"{labels[1]} is slower as a whole ({_change(row)}), but no single stage is"
             " told apart; a larger --budget may tell."
         )
-    if undecided:
+    if TOTAL in undecided:
         return _undecided(verdicts, undecided, labels)
-    return _no_slower(comparison, verdicts, policy, labels)
+    rest = f"; not decided: {', '.join(undecided)}." if undecided else "."
+    return _no_slower(comparison, verdicts, policy, labels) + rest
 
 
 def failure_sentence(run: Run) -> str:
@@ -103,11 +104,17 @@ def _no_slower(
     labels: tuple[str, str],
 ) -> str:
     faster = [v.stage for v in verdicts if v.status is Status.FASTER and v.stage != TOTAL]
+    if faster:
+        best = min((comparison.stage(stage) for stage in faster), key=_difference_ns)
+        return f"No stage of {labels[1]} is found slower; {best.stage} is faster ({_change(best)})"
+    if any(v.status is Status.FASTER for v in verdicts):
+        return f"{labels[1]} is faster as a whole ({_change(comparison.stage(TOTAL))})"
+    if any(v.status is Status.INCONCLUSIVE for v in verdicts):
+        total = comparison.stage(TOTAL).ratio
+        figure = f" (ratio {times(total.low, total.high)})" if total else ""
+        return f"As a whole, {labels[1]} is as fast as {labels[0]}{figure}"
     limits = f"{percent(policy.threshold_ratio)} or {duration(policy.floor_ns)}"
-    if not faster:
-        return f"{labels[1]} is as fast as {labels[0]} in every stage compared, within {limits}."
-    best = min((comparison.stage(stage) for stage in faster), key=_difference_ns)
-    return f"No stage of {labels[1]} is slower; {best.stage} is faster ({_change(best)})."
+    return f"{labels[1]} is as fast as {labels[0]} in every stage compared, within {limits}"
 
 
 def _difference_ns(row: StageComparison) -> float:

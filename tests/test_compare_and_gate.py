@@ -103,6 +103,20 @@ def test_a_change_below_the_threshold_is_the_same() -> None:
     assert statuses(run, Policy(threshold_ratio=0.01))["forward"] is Status.SLOWER
 
 
+def test_one_undecided_stage_does_not_hide_what_was_found() -> None:
+    run = simulated(turns=20, change={"return": 0.2})
+    noise = np.random.default_rng(3).lognormal(0, 1, len(run.samples))
+    spans = run.samples.host_ns.copy()
+    spans[:, STAGES.index("postprocess")] = 60_000 * noise
+    run = replace(run, samples=replace(run.samples, host_ns=spans))
+    judged = judge(run, POLICY)
+    assert judged.judgement is not None
+    said = judged.judgement.sentence
+    assert said.startswith("No stage of v2 is found slower; return is faster")
+    assert said.endswith("; not decided: postprocess.")
+    assert judged.exit_code == 3
+
+
 def test_too_few_pairs_decide_nothing_however_clear() -> None:
     judged = judge(simulated(turns=2, launches=3, change={"forward": 50.0}), POLICY)
     assert judged.judgement is not None

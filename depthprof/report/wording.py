@@ -42,11 +42,18 @@ def title(run: Run) -> str:
 
 def headings(run: Run, width: int = 12) -> tuple[str, ...]:
     """Labels of the sides, cut for the head of a narrow column; never alike."""
-    labels = [side.label for side in run.sides]
-    short = [label if len(label) <= width else f"...{label[3 - width :]}" for label in labels]
+    short = [_shortened(side.label, width) for side in run.sides]
     if len(set(short)) < len(short):
         short = [side.name for side in run.sides]
     return tuple(short)
+
+
+def _shortened(label: str, width: int) -> str:
+    """Leave out the path of a user's pipeline, then cut from the left."""
+    if len(label) > width:
+        variant, at, options = label.partition("@")
+        label = variant.rpartition(":")[2] + at + options
+    return label if len(label) <= width else f"...{label[3 - width :]}"
 
 
 def facts(run: Run) -> list[tuple[str, str]]:
