@@ -128,7 +128,7 @@ def _tell(judged: Judged, written: Path | None, arguments: Namespace) -> None:
 
     from depthprof.report.summary import summary
     from depthprof.report.terminal import print_judged
-    from depthprof.report.wording import sentence
+    from depthprof.report.wording import describe_failure, sentence
 
     if arguments.json is not None:
         text = json.dumps(summary(judged, written), indent=2, allow_nan=False)
@@ -138,6 +138,8 @@ def _tell(judged: Judged, written: Path | None, arguments: Namespace) -> None:
         _write_json(Path(arguments.json), text)
     if arguments.quiet:
         print(sentence(judged))
+        for failure in judged.run.failures:
+            print(describe_failure(judged.run, failure))
         return
     print_judged(judged, Console())
     if written is not None:

@@ -43,7 +43,9 @@ def checked_iteration(
         OutOfMemory: a stage asked for more memory than there is.
     """
     sizes = [image.shape[:2] for image in images]
+    before = [image.copy() for image in images]
     batch = _stage("preprocess", pipeline.preprocess, list(images))
+    _check_untouched(images, before)
     _check_batch("preprocess", batch, (len(sizes), 3, None, None), "cpu")
     shape = tuple(batch.shape)
     batch = _stage("h2d", pipeline.h2d, batch)
@@ -109,6 +111,16 @@ def _stage(stage: str, call: Callable[[Any], Any], value: Any) -> Any:
         return call(value)
     except Exception as error:  # the border: a stage may be foreign code
         raise blame(error, stage) from error
+
+
+def _check_untouched(images: Sequence[NDArray[np.uint8]], before: list[Any]) -> None:
+    """Every iteration is given the same pictures, so a pipeline must not write into them."""
+    if not all(map(np.array_equal, images, before)):
+        raise PipelineError(
+            "the stage preprocess wrote into its pictures; copy them first, because every"
+            " iteration is given the same ones",
+            stage="preprocess",
+        )
 
 
 def _check_batch(stage: str, value: Any, shape: Sequence[int | None], device: str) -> None:

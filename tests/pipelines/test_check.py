@@ -137,3 +137,14 @@ def test_an_error_that_is_ours_already_keeps_its_words() -> None:
     assert blame(PipelineError("no stage yet"), "forward").stage == "forward"
     refused = blame(BadInput("xformers has no CPU implementation"), "forward")
     assert str(refused) == "the stage forward was refused: xformers has no CPU implementation"
+
+
+def test_a_preprocess_that_writes_into_its_pictures_is_refused() -> None:
+    def overwrite(images: list[np.ndarray]) -> torch.Tensor:
+        images[1][:] = 7
+        return torch.zeros(len(images), 3, 14, 28)
+
+    images = [image.copy() for image in IMAGES]
+    with pytest.raises(PipelineError, match="wrote into its pictures") as refusal:
+        checked_iteration(Fake(preprocess=overwrite), images, WORKLOAD)
+    assert refusal.value.stage == "preprocess"
