@@ -89,6 +89,13 @@ def simulated(
     return with_samples(ledger_of(workloads).run(1.0, "budget"), places, rows)
 
 
+def places_of(run: Run) -> list[list[int]]:
+    """Where each sample of a run was taken, as `with_samples` wants it."""
+    samples = run.samples
+    columns = (samples.launch, samples.turn, samples.block, samples.side, samples.start_ns)
+    return [list(map(int, place)) for place in zip(*columns, strict=True)]
+
+
 def with_samples(run: Run, places: Sequence[Sequence[int]], rows: Sequence[Any]) -> Run:
     columns = np.asarray(places, dtype=np.int64).reshape(-1, 5)
     spans = np.asarray(rows).astype(np.int64).reshape(-1, len(STAGES))

@@ -26,7 +26,7 @@ from depthprof.records import (
     Workload,
 )
 from tests.fakes import VirtualDevice, VirtualPipeline
-from tests.runs import run_of_blocks, simulated, with_samples
+from tests.runs import places_of, run_of_blocks, simulated, with_samples
 
 POLICY = Policy()
 
@@ -166,16 +166,7 @@ def test_unlike_batches_are_compared_per_picture() -> None:
 
 def test_warm_up_and_partnerless_blocks_are_left_out_and_counted() -> None:
     run = simulated(turns=10)
-    places = np.stack(
-        [
-            run.samples.launch,
-            run.samples.turn,
-            run.samples.block,
-            run.samples.side,
-            run.samples.start_ns,
-        ],
-        axis=1,
-    ).tolist()
+    places = places_of(run)
     rows = run.samples.host_ns.tolist()
     places += [(0, WARM_UP_TURN, 90, 0, 0), (0, WARM_UP_TURN, 91, 1, 0), (2, 10, 92, 0, 0)]
     rows += [[10**12] * 7] * 3
@@ -195,17 +186,7 @@ def test_a_stage_of_no_length_has_no_ratio_but_may_be_the_same() -> None:
     run = simulated(turns=10)
     spans = run.samples.host_ns.copy()
     spans[:, STAGES.index("sync")] = 0
-    places = np.stack(
-        [
-            run.samples.launch,
-            run.samples.turn,
-            run.samples.block,
-            run.samples.side,
-            run.samples.start_ns,
-        ],
-        axis=1,
-    )
-    found = judge(with_samples(run, places.tolist(), spans.tolist()), POLICY)
+    found = judge(with_samples(run, places_of(run), spans.tolist()), POLICY)
     assert found.comparison is not None
     assert found.comparison.stage("sync").ratio is None
     assert statuses(found.run)["sync"] is Status.SAME
