@@ -31,10 +31,10 @@ def measure(plan: Plan, on_progress: OnProgress, enough: Enough) -> Run:
         DepthprofError: a side was refused or failed before anything was measured.
         KeyboardInterrupt: Ctrl-C before anything was measured.
     """
-    return _Session(plan, on_progress, enough).run()
+    return _Conduct(plan, on_progress, enough).run()
 
 
-class _Session:
+class _Conduct:
     def __init__(self, plan: Plan, on_progress: OnProgress, enough: Enough) -> None:
         self._plan = plan
         self._on_progress = on_progress
