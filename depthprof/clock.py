@@ -91,6 +91,8 @@ class CudaClock:
         self._iterations = iterations
         while len(self._events) < iterations:
             row = [self._cuda.Event(enable_timing=True) for _ in range(marks)]
+            for event in row:
+                event.record(self._stream)  # torch makes the event when it is first recorded
             self._events.append(row)
 
     def record(self, iteration: int, mark: int) -> None:
