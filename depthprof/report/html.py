@@ -8,13 +8,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
-from depthprof.records import DEVICE_STAGES, STAGES, Judged, TimerView
+from depthprof.records import DEVICE_STAGES, STAGES, Judged, Status, TimerView
 from depthprof.report import wording
 from depthprof.report.rows import device_rows, head, rows
 from depthprof.units import duration
-
-TONES = {1: "", 2: "", 3: "unsure"}
-"""How the first sentence is marked, by exit code; anything else is calm."""
 
 CAPTIONS = {
     "waterfall": "Where the time goes",
@@ -29,7 +26,7 @@ def html(judged: Judged, figures: Mapping[str, str]) -> str:
     return _template().render(
         title=wording.title(run),
         sentence=wording.sentence(judged),
-        tone=TONES.get(judged.exit_code, "calm") if judged.comparison else "calm",
+        tone=_tone(judged),
         head=head(judged),
         rows=rows(judged),
         legend=wording.DEVICE_LEGEND if device_rows(judged) else "",
@@ -46,6 +43,14 @@ def html(judged: Judged, figures: Mapping[str, str]) -> str:
         created=run.created,
         command=run.command,
     )
+
+
+def _tone(judged: Judged) -> str:
+    """How the first sentence is marked: by the verdicts, whatever the exit code makes of them."""
+    statuses = {row.status for row in rows(judged)}
+    if judged.run.failures or Status.SLOWER in statuses:
+        return "alarm"
+    return "unsure" if Status.INCONCLUSIVE in statuses else "calm"
 
 
 @cache

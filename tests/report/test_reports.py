@@ -171,6 +171,21 @@ def test_html_is_one_file_that_loads_nothing_and_escapes_everything(name: str) -
         assert stage in page_text
 
 
+@pytest.mark.parametrize(
+    ("name", "tone"),
+    [
+        ("slower", "alarm"),
+        ("failed", "alarm"),
+        ("few", "unsure"),
+        ("same", "calm"),
+        ("profile", "calm"),
+    ],
+)
+def test_the_first_sentence_of_the_page_is_marked_by_the_verdicts(name: str, tone: str) -> None:
+    lenient = judge(CASES[name].run, Policy(fail_on=()))
+    assert f'class="lead {tone}"' in html(lenient, {})
+
+
 @every_case
 def test_the_summary_is_strict_json_with_the_documented_fields(name: str) -> None:
     judged = CASES[name]
