@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from depthprof.errors import BadInput
-from depthprof.gate import judge, precise
+from depthprof.gate import enough, judge
 from depthprof.measure import Plan, Progress, SidePlan, measure
 from depthprof.measure.plan import OnProgress
 from depthprof.pipelines.registry import check_variant
@@ -144,10 +144,10 @@ def carry_out(plan: Plan, policy: Policy, on_progress: OnProgress | None = None)
     """Measure a plan and judge the run; the one place where both towers are called."""
     check_plan(plan)
 
-    def enough(run: Run) -> bool:
-        return precise(run, policy)
+    def may_end(run: Run) -> bool:
+        return enough(run, policy)
 
-    return judge(measure(plan, on_progress or _silent, enough), policy)
+    return judge(measure(plan, on_progress or _silent, may_end), policy)
 
 
 def check_plan(plan: Plan) -> None:

@@ -22,6 +22,12 @@ from depthprof.units import duration, percent, times
 
 EXIT_PASS, EXIT_SLOWER, EXIT_REFUSED, EXIT_INCONCLUSIVE = 0, 1, 2, 3
 
+CLEAR_RATIO = 1.5
+"""From this ratio on (its interval's lower end) a slower stage is a clear case."""
+
+SMALL_BESIDE_RATIO = 0.1
+"""What is surely below this part of a clear case's difference is not waited for."""
+
 
 def judge(run: Run, policy: Policy) -> Judged:
     """Judge a run: its comparison and verdicts, or its profile where it has one side."""
@@ -61,11 +67,13 @@ def decide(
 def decide_stage(row: StageComparison, policy: Policy) -> tuple[Status, Reason]:
     """Decide on one stage from its intervals; a change must clear the threshold and the floor."""
     if row.problem is not None and row.problem.code != "zero_length":
-        incomparable = row.problem.code == "unlike_clocks"
+        incomparable = row.problem.code in ("unlike_clocks", "absent_stage")
         return Status.INCOMPARABLE if incomparable else Status.INCONCLUSIVE, row.problem
     difference = row.difference_ns
     if difference is None:
         return Status.INCONCLUSIVE, Reason("no_interval", "no interval could be computed")
+    if not _finite(difference) or not _finite(row.ratio):
+        return Status.INCONCLUSIVE, Reason("not_finite", "an interval has no finite bounds")
     if max(abs(difference.low), abs(difference.high)) <= policy.floor_ns:
         text = f"any difference is within {duration(policy.floor_ns)}"
         return Status.SAME, Reason("within_floor", text)
@@ -87,9 +95,10 @@ def _decide_by_ratio(row: StageComparison, policy: Policy) -> tuple[Status, Reas
     ratio, difference = row.ratio, row.difference_ns
     if ratio is None or difference is None:
         raise ValueError("a decision by ratio needs both intervals")
-    top, bottom = 1 + policy.threshold_ratio, 1 / (1 + policy.threshold_ratio)
+    threshold = policy.threshold_of(row.stage)
+    top, bottom = 1 + threshold, 1 / (1 + threshold)
     interval = times(ratio.low, ratio.high)
-    band = percent(policy.threshold_ratio)
+    band = percent(threshold)
     if ratio.low > top and difference.low > policy.floor_ns:
         if min(row.launch_ratios) <= 1:
             return _disagreement(row)
@@ -102,6 +111,10 @@ def _decide_by_ratio(row: StageComparison, policy: Policy) -> tuple[Status, Reas
         return Status.SAME, Reason("within_threshold", f"ratio {interval}, within {band}")
     text = f"ratio {interval}: neither within {times(bottom, top)} nor clear of it"
     return Status.INCONCLUSIVE, Reason("wide_interval", text)
+
+
+def _finite(estimate: Estimate | None) -> bool:
+    return estimate is None or math.isfinite(estimate.low + estimate.value + estimate.high)
 
 
 def _disagreement(row: StageComparison) -> tuple[Status, Reason]:
@@ -136,33 +149,56 @@ def _explained_ratio(comparison: Comparison, culprit: str) -> float | None:
     return part.value / whole.value
 
 
-def precise(run: Run, policy: Policy) -> bool:
-    """Whether every interval is narrow enough to stop measuring.
+def enough(run: Run, policy: Policy) -> bool:
+    """Whether measuring may end: every stage is decided, or every median of a profile precise.
 
-    Narrow means a half-width of at most a quarter of the threshold, or half the floor. It looks at
-    the widths and not at the verdicts, so that stopping does not favour a verdict (fixed-width
-    intervals: Chow and Robbins, Ann. Math. Stat. 36 (1965) 457-462).
+    A comparison may be ended by its verdicts because its intervals hold at all looks at once
+    (stats.look_share). A profile has no verdict; it ends once every median's interval is narrow:
+    half-width at most a quarter of the threshold, or half the floor (fixed-width intervals: Chow
+    and Robbins, Ann. Math. Stat. 36 (1965) 457-462).
     """
     if not run.is_comparison:
         rows = comparing.profile(run, policy).stages
-        return all(_narrow_median(summary.median_ns, policy) for _, _, summary in rows)
-    return all(_narrow(row, policy) for row in comparing.compare(run, policy).stages)
+        return all(_narrow(summary.median_ns, policy) for _, _, summary in rows)
+    return settled(comparing.compare(run, policy), policy)
 
 
-def _narrow(row: StageComparison, policy: Policy) -> bool:
-    difference, ratio = row.difference_ns, row.ratio
-    if difference is not None and difference.high - difference.low <= policy.floor_ns:
-        return True
-    if ratio is None:
+def settled(comparison: Comparison, policy: Policy) -> bool:
+    """Whether every stage is decided, or a clear case is, beside which the rest is small.
+
+    A case is clear where a stage is slower by half or more. Then an undecided stage is not waited
+    for if its difference is surely below a tenth of that stage's: it can be neither culprit nor
+    the exit code's cause. Such stages stay INCONCLUSIVE, and their reason is said.
+    """
+    statuses = {row.stage: decide_stage(row, policy)[0] for row in comparison.stages}
+    small_ns = max(
+        (
+            SMALL_BESIDE_RATIO * row.difference_ns.low
+            for row in comparison.stages
+            if statuses[row.stage] is Status.SLOWER and row.stage != TOTAL and _is_clear(row)
+            if row.difference_ns is not None
+        ),
+        default=0.0,
+    )
+    return all(
+        statuses[row.stage] is not Status.INCONCLUSIVE or _is_below(row, small_ns)
+        for row in comparison.stages
+    )
+
+
+def _is_clear(row: StageComparison) -> bool:
+    return row.ratio is not None and row.ratio.low >= CLEAR_RATIO
+
+
+def _is_below(row: StageComparison, limit_ns: float) -> bool:
+    difference = row.difference_ns
+    if difference is None or row.stage == TOTAL:
         return False
-    return math.log(ratio.high / ratio.low) <= _narrow_width(policy)
+    return max(abs(difference.low), abs(difference.high)) <= limit_ns
 
 
-def _narrow_median(median: Estimate, policy: Policy) -> bool:
+def _narrow(median: Estimate, policy: Policy) -> bool:
     width_ns = median.high - median.low
-    enough = median.confidence >= policy.confidence
-    return enough and width_ns <= max(policy.floor_ns, _narrow_width(policy) * median.value)
-
-
-def _narrow_width(policy: Policy) -> float:
-    return math.log1p(policy.threshold_ratio) / 2
+    sure = median.confidence >= policy.confidence
+    narrow_ns = math.log1p(policy.threshold_ratio) / 2 * median.value
+    return sure and width_ns <= max(policy.floor_ns, narrow_ns)

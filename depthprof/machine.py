@@ -5,6 +5,7 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from depthprof.records import Environment
 
@@ -12,29 +13,39 @@ from depthprof.records import Environment
 def environment(device: str) -> Environment:
     """Describe this machine, and the GPU behind a resolved device ("cpu" or "cuda:N")."""
     import cv2
-    import numpy
     import torch
 
     on_gpu = device.startswith("cuda")
+    known = host_environment() | {"torch": torch.__version__, "opencv": cv2.__version__}
+    if on_gpu:
+        known |= {
+            "gpu": device_name(device),
+            "driver": driver_version(),
+            "cuda": torch.version.cuda,
+            "cudnn": str(torch.backends.cudnn.version()),
+        }
+    return Environment(**known)
+
+
+def host_environment() -> dict[str, Any]:
+    """Describe the host by itself, as the fields of `Environment`; imports no torch."""
+    import numpy
+
     commit, dirty = git_state(Path.cwd())
-    return Environment(
-        depthprof=own_version(),
-        python=platform.python_version(),
-        torch=torch.__version__,
-        numpy=numpy.__version__,
-        opencv=cv2.__version__,
-        platform=f"{platform.system()} {platform.release()} {platform.machine()}",
-        cpu=cpu_name(),
-        cpu_cores=usable_cores(),
-        memory_bytes=memory_bytes(),
-        load_1min=load_1min(),
-        gpu=device_name(device) if on_gpu else None,
-        driver=driver_version() if on_gpu else None,
-        cuda=torch.version.cuda if on_gpu else None,
-        cudnn=str(torch.backends.cudnn.version()) if on_gpu else None,
-        commit=commit,
-        dirty=dirty,
-    )
+    return {
+        "depthprof": own_version(),
+        "python": platform.python_version(),
+        "torch": "not loaded",
+        "numpy": numpy.__version__,
+        "opencv": "not loaded",
+        "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cpu": cpu_name(),
+        "cpu_cores": usable_cores(),
+        "memory_bytes": memory_bytes(),
+        "load_1min": load_1min(),
+        "commit": commit,
+        "dirty": dirty,
+    }
 
 
 def own_version() -> str:
@@ -78,6 +89,27 @@ def memory_bytes() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return 0
+
+
+def free_memory_bytes() -> int:
+    """Memory that new processes may take without swapping, 0 where the system does not tell."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass  # not Linux, or a very old one
+    return 0
+
+
+def peak_memory_bytes() -> int:
+    """Most memory this process ever had resident, 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    unit = 1 if platform.system() == "Darwin" else 1024  # getrusage(2), ru_maxrss
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def load_1min() -> float | None:

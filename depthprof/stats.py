@@ -39,6 +39,24 @@ def shared_confidence(confidence: float, statements: int) -> float:
     return 1 - (1 - confidence) / max(1, statements)
 
 
+def look_share(number: int) -> float:
+    """Share of the error that the k-th look at growing data may spend: 1 / (k (k + 1)).
+
+    The shares of all looks, without end, add up to 1; so intervals made with them hold at every
+    look at once (Boole's inequality), and one may stop at any look for any reason. The looks must
+    be numbered without regard to the data (depthprof.looks). Source: the union bound over
+    geometrically spaced looks goes back to Darling and Robbins, PNAS 58 (1967) 66-68; as time
+    uniform confidence sequences: Howard, Ramdas, McAuliffe and Sekhon, Ann. Stat. 49 (2021)
+    1055-1080, section 3.1 ("stitching").
+
+    Raises:
+        ValueError: looks are numbered from 1.
+    """
+    if number < 1:
+        raise ValueError(f"look {number!r}: looks are numbered from 1")
+    return 1 / (number * (number + 1))
+
+
 def hodges_lehmann(values: Sequence[float] | Floats, confidence: float) -> Estimate | None:
     """Centre of paired differences with its signed-rank interval.
 

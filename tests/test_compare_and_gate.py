@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depthprof.comparison import compare, profile
+from depthprof.comparison.evidence import evidence
 from depthprof.comparison.pairing import pair_blocks
-from depthprof.gate import decide, decide_stage, judge, precise
+from depthprof.gate import decide, decide_stage, enough, judge
 from depthprof.iteration import Iteration
 from depthprof.records import (
     STAGES,
@@ -123,7 +124,7 @@ def test_too_few_pairs_decide_nothing_however_clear() -> None:
     verdict = judged.judgement.verdict("forward")
     assert verdict.status is Status.INCONCLUSIVE
     assert verdict.reason.code == "too_few_pairs"
-    assert "9" in verdict.reason.text
+    assert "fewer than 10 can decide nothing" in verdict.reason.text
     assert judged.exit_code == 3
 
 
@@ -171,7 +172,7 @@ def test_warm_up_and_partnerless_blocks_are_left_out_and_counted() -> None:
     places += [(0, WARM_UP_TURN, 90, 0, 0), (0, WARM_UP_TURN, 91, 1, 0), (2, 10, 92, 0, 0)]
     rows += [[10**12] * 7] * 3
     more = with_samples(run, places, rows)
-    assert pair_blocks(more).host_ns.shape == (2, 30, 8)
+    assert pair_blocks(evidence(more)).judged_ns.shape == (2, 30, 8)
     comparison = compare(more, POLICY)
     assert comparison.skipped.by_rule == {"block without its partner": 1}
     assert comparison.stage(TOTAL).ratio == compare(run, POLICY).stage(TOTAL).ratio
@@ -260,11 +261,11 @@ def test_a_profile_has_every_stage_and_its_share() -> None:
     assert judge(one, POLICY).exit_code == 0
 
 
-def test_precise_looks_at_widths_only() -> None:
-    assert precise(simulated(turns=100, noise=0.01), POLICY)
-    assert precise(simulated(turns=100, noise=0.01, change={"forward": 2}), POLICY)
-    assert not precise(simulated(turns=5, noise=0.2), POLICY)
-    assert not precise(simulated(turns=1, noise=0.0), POLICY)
+def test_measuring_may_end_once_every_stage_is_decided() -> None:
+    assert enough(simulated(turns=100, noise=0.01), POLICY)
+    assert enough(simulated(turns=9, noise=0.001, change={"forward": 2}), POLICY)
+    assert not enough(simulated(turns=5, noise=0.2), POLICY)
+    assert not enough(simulated(turns=1, noise=0.0), POLICY)
 
 
 SUMMARY = StageSummary(Estimate(1e6, 9e5, 1.1e6, 0.99), (9e5, 1.1e6), 0.5, 1e6, None)

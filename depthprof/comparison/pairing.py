@@ -7,12 +7,9 @@ independent of each other; the pair of neighbouring blocks is the unit of eviden
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from depthprof.records import WARM_UP_TURN, Run
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from depthprof.comparison.evidence import Evidence
+from depthprof.comparison.soundness import Floats, Integers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,48 +18,28 @@ class Pairs:
 
     Attributes:
         launch: int64 [pairs].
-        host_ns: float64 [2, pairs, stages + 1], baseline first.
-        device_ns: the same by the device's clock; NaN where there is none (the total's always).
+        judged_ns: float64 [2, pairs, stages + 1], baseline first; NaN where no iteration of the
+            block is sound in that stage.
         unpaired_samples: iterations in blocks whose partner was never measured.
     """
 
     launch: Integers
-    host_ns: Floats
-    device_ns: Floats
+    judged_ns: Floats
     unpaired_samples: int
 
 
-def pair_blocks(run: Run) -> Pairs:
+def pair_blocks(known: Evidence) -> Pairs:
     """Put each turn's two blocks side by side; a block without its partner is left out."""
-    samples = run.samples
-    judged = np.flatnonzero(samples.turn != WARM_UP_TURN)
-    keys = np.stack([samples.launch, samples.turn, samples.side])[:, judged]
+    keys = np.stack([known.launch, known.turn, known.side])
     blocks, where = np.unique(keys, axis=1, return_inverse=True)
     where = where.reshape(-1)
     partners = _partners(blocks)
-    host = _block_medians(with_total(samples.host_ns[judged]), where, blocks.shape[1])
-    device = np.full_like(host, np.nan)
-    if samples.device_ns is not None:
-        spans = device_spans(samples.device_ns[judged])
-        device = _block_medians(spans, where, blocks.shape[1])
+    medians = _block_medians(known.judged_ns, where, blocks.shape[1])
     return Pairs(
         launch=blocks[0, partners[0]],
-        host_ns=host[partners],
-        device_ns=device[partners],
+        judged_ns=medians[partners],
         unpaired_samples=int((~np.isin(where, partners)).sum()),
     )
-
-
-def with_total(host_ns: Integers) -> Floats:
-    """Append the whole iteration, the sum of its spans: [n, stages] -> float64 [n, stages + 1]."""
-    return np.hstack([host_ns, host_ns.sum(axis=1, keepdims=True)]).astype(np.float64)
-
-
-def device_spans(device_ns: Integers) -> Floats:
-    """Device spans as floats, NaN where there is no such clock, with a column for the total."""
-    spans = np.hstack([device_ns, np.full((len(device_ns), 1), -1)]).astype(np.float64)
-    spans[spans < 0] = np.nan
-    return spans
 
 
 def _partners(blocks: Integers) -> Integers:
@@ -75,16 +52,19 @@ def _partners(blocks: Integers) -> Integers:
 
 
 def _block_medians(spans: Floats, where: Integers, blocks: int) -> Floats:
-    """Median iteration of every block, column by column: float64 [blocks, columns].
+    """Median of what is not NaN in every block, column by column: float64 [blocks, columns].
 
     `where` is int64 [n], the block of each row of `spans`.
     """
+    if not len(where):
+        return np.empty((blocks, spans.shape[1]))
     order = np.argsort(where, kind="stable")
-    if len(order) == blocks:
-        return spans[order]
-    bounds = np.searchsorted(where[order], np.arange(blocks + 1))
-    medians = np.empty((blocks, spans.shape[1]))
-    for block in range(blocks):
-        members = spans[order[bounds[block] : bounds[block + 1]]]
-        medians[block] = np.median(members, axis=0)
-    return medians
+    sizes = np.bincount(where, minlength=blocks)
+    slot = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    table = np.full((blocks, int(sizes.max()), spans.shape[1]), np.nan)
+    table[where[order], slot] = spans[order]
+    table.sort(axis=1)  # NaN goes last
+    count = (~np.isnan(table)).sum(axis=1)
+    lower = np.take_along_axis(table, np.maximum(count - 1, 0)[:, None, :] // 2, axis=1)[:, 0]
+    upper = np.take_along_axis(table, (count // 2)[:, None, :].clip(max=table.shape[1] - 1), axis=1)
+    return np.where(count > 0, (lower + upper[:, 0]) / 2, np.nan)

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from depthprof.comparison.pairing import Floats, Integers, Pairs, pair_blocks
-from depthprof.comparison.summaries import clock_of, summaries
+from depthprof.comparison.evidence import UNLIKE, Evidence, evidence
+from depthprof.comparison.pairing import Pairs, pair_blocks
+from depthprof.comparison.soundness import Flags, Floats, Integers
+from depthprof.comparison.summaries import summaries
 from depthprof.comparison.timer_view import timer_view
+from depthprof.looks import look_number
 from depthprof.records import (
     TOTAL,
     Comparison,
@@ -20,14 +23,16 @@ from depthprof.records import (
     StageComparison,
     StageSummary,
 )
-from depthprof.stats import batched, fewest_pairs, hodges_lehmann, shared_confidence
+from depthprof.stats import batched, fewest_pairs, hodges_lehmann, look_share, shared_confidence
+from depthprof.units import percent
 
 
 def compare(run: Run, policy: Policy) -> Comparison:
     """Compare the two sides of a run stage by stage.
 
-    The intervals of all ratios hold at once with `policy.confidence` (Bonferroni over the stages
-    and the total). Where the sides have unlike batches every figure is per picture.
+    The intervals of all ratios hold at once with `policy.confidence`, at every look there was or
+    could have been: Bonferroni over the stages and the total, and the share of the error that this
+    look has. Where the sides have unlike batches every figure is per picture.
 
     Raises:
         ValueError: the run has one side only.
@@ -35,42 +40,52 @@ def compare(run: Run, policy: Policy) -> Comparison:
     if not run.is_comparison:
         raise ValueError("a comparison needs a run of two sides")
     names = (*run.samples.stages, TOTAL)
-    confidence = shared_confidence(policy.confidence, len(names))
+    shared = shared_confidence(policy.confidence, len(names))
     batches = _divisors(run)
-    sides = [summaries(run, side, confidence, batches[side]) for side in (0, 1)]
-    pairs = pair_blocks(run)
+    known = evidence(run)
+    sides = [summaries(run, known, side, shared, batches[side]) for side in (0, 1)]
+    pairs = pair_blocks(known)
+    look = look_number(len(pairs.launch))
+    confidence = 1 - (1 - shared) * look_share(look)
     return Comparison(
         stages=tuple(
-            _stage(name, (a, b), _spans(pairs, column, clock_of(name, (a, b)), batches), confidence)
+            _stage(name, (a, b), _spans(known, pairs, column, batches), confidence)
             for column, (name, a, b) in enumerate(zip(names, *sides, strict=True))
         ),
         timers=tuple(timer_view(run, side) for side in (0, 1)),
-        skipped=_skipped(pairs),
+        skipped=_skipped(known, pairs),
         per="iteration" if batches == (1, 1) else "picture",
         confidence=policy.confidence,
+        look=look,
+        neighbours_ratio=known.sound.neighbours_ratio,
     )
 
 
 def profile(run: Run, policy: Policy) -> Profile:
     """Summarise the one side of a run stage by stage, the total last."""
     names = (*run.samples.stages, TOTAL)
-    side = summaries(run, 0, shared_confidence(policy.confidence, len(names)))
+    known = evidence(run)
+    side = summaries(run, known, 0, shared_confidence(policy.confidence, len(names)))
     return Profile(
-        stages=tuple(
-            (name, clock_of(name, (summary,)), summary)
-            for name, summary in zip(names, side, strict=True)
-        ),
+        stages=tuple(zip(names, known.clocks, side, strict=True)),
         timers=(timer_view(run, 0),),
-        skipped=SkippedSamples(0, {}),
+        skipped=_skipped(known, None),
     )
 
 
 class _Spans:
-    """One stage's pairs by the clock it is judged by: float64 [2, pairs] and their launches."""
+    """One stage's sound pairs by its clock: float64 [2, pairs], their launches, what was spoilt."""
 
-    def __init__(self, ns: Floats, launch: Integers) -> None:
-        self.ns = ns
-        self.launch = launch
+    def __init__(self, known: Evidence, pairs: Pairs, column: int, ns: Floats) -> None:
+        sound: Flags = np.logical_not(np.isnan(ns).any(axis=0))
+        self.clock = known.clocks[column]
+        self.ns = ns[:, sound]
+        self.launch: Integers = pairs.launch[sound]
+        self.measured = len(sound)
+        self.absent = known.absent(column)
+        self.spoilt_ratio = known.sound.spoilt_ratio(column)
+        self.mostly_spoilt = known.mostly_spoilt(column)
+        self.neighbours_ratio = known.sound.neighbours_ratio
 
     def log_ratios(self) -> Floats | None:
         """Log of candidate / baseline, pair by pair; None where a block took no time at all."""
@@ -88,47 +103,63 @@ def _divisors(run: Run) -> tuple[int, ...]:
     return (1, 1) if batches[0] == batches[1] else batches
 
 
-def _spans(pairs: Pairs, column: int, clock: str, batches: Sequence[int]) -> _Spans:
-    spans_ns = pairs.device_ns if clock == "device" else pairs.host_ns
-    return _Spans(spans_ns[:, :, column] / np.asarray(batches)[:, None], pairs.launch)
+def _spans(known: Evidence, pairs: Pairs, column: int, batches: Sequence[int]) -> _Spans:
+    per_picture = pairs.judged_ns[:, :, column] / np.asarray(batches)[:, None]
+    return _Spans(known, pairs, column, per_picture)
 
 
 def _stage(
     name: str, sides: tuple[StageSummary, StageSummary], spans: _Spans, confidence: float
 ) -> StageComparison:
-    clock = clock_of(name, sides)
     ratio = difference = None
-    problem = _problem(clock, spans, confidence)
-    if problem is None or problem.code == "zero_length":
+    problem = _problem(spans, confidence)
+    if problem is None or problem.code in ("zero_length", "spoilt"):
         difference = _centre(spans.differences_ns(), spans.launch, confidence)
     logs = spans.log_ratios()
-    if problem is None and logs is not None:
+    if logs is not None and (problem is None or problem.code == "spoilt"):
         ratio = _exponential(_centre(logs, spans.launch, confidence))
     return StageComparison(
         stage=name,
-        clock=clock,
+        clock=spans.clock,
         baseline=sides[0],
         candidate=sides[1],
         ratio=ratio,
         difference_ns=difference,
-        launch_ratios=() if clock == "unlike" or logs is None else _by_launch(logs, spans.launch),
+        launch_ratios=_by_launch(logs, spans),
         pairs=spans.ns.shape[1],
         problem=problem,
+        spoilt_ratio=spans.spoilt_ratio,
     )
 
 
-def _problem(clock: str, spans: _Spans, confidence: float) -> Reason | None:
+def _problem(spans: _Spans, confidence: float) -> Reason | None:
     """Say why these data could never decide; None where they may."""
     pairs, needed = spans.ns.shape[1], fewest_pairs(confidence)
-    if clock == "unlike":
+    if spans.clock == UNLIKE:
         text = "one side is timed by its device's clock, the other has none"
         return Reason("unlike_clocks", text)
+    if spans.absent:
+        return Reason("absent_stage", "only one side has this stage")
+    if spans.mostly_spoilt:
+        return Reason("spoilt", _spoilt_text(spans))
     if pairs < needed:
+        left_out = spans.measured - pairs
         text = f"{pairs} pairs were measured; fewer than {needed} can decide nothing"
+        if left_out:
+            text = (
+                f"{pairs} of {spans.measured} pairs are sound; fewer than {needed} decide nothing"
+            )
         return Reason("too_few_pairs", text)
     if not (spans.ns > 0).all():
         return Reason("zero_length", "a block took no time the clock could see: there is no ratio")
     return None
+
+
+def _spoilt_text(spans: _Spans) -> str:
+    text = f"{percent(spans.spoilt_ratio)} of its samples were spoilt by the machine"
+    if spans.neighbours_ratio is None:
+        return text
+    return f"{text}; other processes used {percent(spans.neighbours_ratio)} of the CPU"
 
 
 def _centre(values: Floats, launch: Integers, confidence: float) -> Estimate | None:
@@ -142,11 +173,15 @@ def _exponential(estimate: Estimate | None) -> Estimate | None:
     return Estimate(value, low, high, estimate.confidence)
 
 
-def _by_launch(logs: Floats, launch: Integers) -> tuple[float, ...]:
-    return tuple(math.exp(np.median(logs[launch == one])) for one in np.unique(launch))
+def _by_launch(logs: Floats | None, spans: _Spans) -> tuple[float, ...]:
+    if logs is None or spans.clock == UNLIKE:
+        return ()
+    launches = np.unique(spans.launch)
+    return tuple(math.exp(np.median(logs[spans.launch == one])) for one in launches)
 
 
-def _skipped(pairs: Pairs) -> SkippedSamples:
-    by_rule = {"block without its partner": pairs.unpaired_samples}
-    counted = {rule: count for rule, count in by_rule.items() if count}
-    return SkippedSamples(sum(counted.values()), counted)
+def _skipped(known: Evidence, pairs: Pairs | None) -> SkippedSamples:
+    by_rule = dict(known.sound.by_rule)
+    if pairs is not None and pairs.unpaired_samples:
+        by_rule["block without its partner"] = pairs.unpaired_samples
+    return SkippedSamples(sum(by_rule.values()), by_rule)

@@ -2,61 +2,78 @@
 
 import numpy as np
 
-from depthprof.comparison.pairing import Floats, device_spans, with_total
-from depthprof.records import (
-    DEVICE_STAGES,
-    TOTAL,
-    WARM_UP_TURN,
-    Estimate,
-    Run,
-    StageSummary,
-)
+from depthprof.comparison.evidence import Evidence, device_spans, with_total
+from depthprof.comparison.soundness import Flags, Floats
+from depthprof.records import DEVICE_STAGES, TOTAL, Estimate, Run, StageSummary
 from depthprof.stats import median_interval
 
 
-def summaries(run: Run, side: int, confidence: float, batch: int = 1) -> tuple[StageSummary, ...]:
+def summaries(
+    run: Run, known: Evidence, side: int, confidence: float, batch: int = 1
+) -> tuple[StageSummary, ...]:
     """Summarise one side by stage, the total last, each figure divided by `batch`.
 
-    A side of which nothing but warm-up was measured (an early Ctrl-C) is summarised from that.
+    A side of which nothing but warm-up was measured (an early Ctrl-C) is summarised from that; a
+    stage without a sound sample from its spoilt ones.
     """
-    samples = run.samples
-    mine = (samples.side == side) & (samples.turn != WARM_UP_TURN)
+    names = (*run.samples.stages, TOTAL)
+    mine = known.side == side
+    judged, host, device = known.judged_ns[mine], known.host_ns[mine], known.device_ns[mine]
     if not mine.any():
-        mine = samples.side == side
-    host = with_total(samples.host_ns[mine]) / batch
-    device = np.full_like(host, np.nan)
-    if samples.device_ns is not None:
-        device = device_spans(samples.device_ns[mine]) / batch
-    names = (*samples.stages, TOTAL)
-    if not len(host):
-        return tuple(_nothing() for _ in names)
-    whole_ns = float(np.median(host, axis=0)[:-1].sum())
+        warm = run.samples.side == side
+        if not warm.any():
+            return tuple(_nothing() for _ in names)
+        judged = host = with_total(run.samples.host_ns[warm])
+        device = np.full_like(host, np.nan)
+        if run.samples.device_ns is not None:
+            device = device_spans(run.samples.device_ns[warm])
+            judged = np.where(_by_device(names, device), device, host)
+    by_cpu = [clock == "cpu" for clock in known.clocks]
+    parts = np.nan_to_num(np.where(by_cpu, judged, host))
+    whole_ns = float(np.median(parts, axis=0)[:-1].sum()) / batch
     return tuple(
-        _summary(name, host[:, column], device[:, column], confidence, whole_ns)
+        _summary(
+            name,
+            known.clocks[column],
+            judged[:, column] / batch,
+            host[:, column] / batch,
+            device[:, column] / batch,
+            confidence,
+            whole_ns,
+        )
         for column, name in enumerate(names)
     )
 
 
-def clock_of(stage: str, sides: tuple[StageSummary, ...]) -> str:
-    """Name the clock a stage is judged by: "host", "device", or "unlike" where the sides differ."""
-    timed = [summary.device_ns is not None for summary in sides]
-    if stage not in DEVICE_STAGES or not any(timed):
-        return "host"
-    return "device" if all(timed) else "unlike"
+def _by_device(names: tuple[str, ...], device: Floats) -> Flags:
+    on_device = np.asarray([name in DEVICE_STAGES for name in names])
+    return np.asarray(on_device & ~np.isnan(device).any(axis=0), dtype=np.bool_)
 
 
 def _summary(
-    stage: str, host_ns: Floats, device_ns: Floats, confidence: float, whole_ns: float
+    stage: str,
+    clock: str,
+    judged_ns: Floats,
+    host_ns: Floats,
+    device_ns: Floats,
+    confidence: float,
+    whole_ns: float,
 ) -> StageSummary:
+    sound_ns = judged_ns[~np.isnan(judged_ns)]
+    if clock == "unlike" and not np.isnan(device_ns).any():
+        sound_ns = device_ns  # of this side; the other one has no such clock
+    if not len(sound_ns):
+        sound_ns = host_ns[~np.isnan(host_ns)]
+    if not len(sound_ns):
+        return _nothing()
     on_device = not np.isnan(device_ns).any()
-    judged_ns = device_ns if on_device and stage in DEVICE_STAGES else host_ns
-    median = median_interval(judged_ns, confidence)
-    low, high = np.quantile(judged_ns, [0.25, 0.75])
+    median = median_interval(sound_ns, confidence)
+    low, high = np.quantile(sound_ns, [0.25, 0.75])
     return StageSummary(
         median_ns=median,
         quartiles_ns=(float(low), float(high)),
         share_ratio=1.0 if stage == TOTAL else median.value / whole_ns if whole_ns else 0.0,
-        host_ns=float(np.median(host_ns)),
+        host_ns=float(np.nanmedian(host_ns)),
         device_ns=float(np.median(device_ns)) if on_device else None,
     )
 

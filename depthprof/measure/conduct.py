@@ -1,19 +1,32 @@
-"""A whole run: launch after launch until the budget ends or the intervals are narrow enough."""
+"""A whole run: its launches side by side or one after another, until decided or out of budget.
 
+Where memory allows, every launch is loaded and warmed up before the first turn is measured, and
+the turns rotate over the launches: then any moment of the run has heard all of them, a drift of
+the machine falls on all alike, and a clear case can end within seconds. On a GPU, where idle
+workers would hold its memory, and where memory is short, one launch follows the other.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from time import monotonic
 
 from depthprof.errors import DepthprofError, OutOfMemory, PipelineError, WorkerLost
+from depthprof.looks import is_look
+from depthprof.machine import free_memory_bytes
 from depthprof.measure.launch import LaunchTaker
 from depthprof.measure.ledger import Ledger
 from depthprof.measure.plan import Enough, OnProgress, Plan, Progress
 from depthprof.records import Failure, Run
 
 FEWEST_TURNS = 4
-"""A launch of a run that is precise already still takes so many turns: it has a layout to show."""
+"""A launch takes so many turns before anything is decided: it has a layout to show."""
 
-LOOK_GROWTH_RATIO = 1.25
-"""The intervals are looked at again once the pairs have grown by this ratio."""
+SEGMENT_S = 0.5
+"""Seconds a launch keeps its turn before the next one goes on."""
+
+MEMORY_RATIO = 0.5
+"""Launches are held side by side if they take no more than this part of the free memory."""
 
 
 def measure(plan: Plan, on_progress: OnProgress, enough: Enough) -> Run:
@@ -25,7 +38,7 @@ def measure(plan: Plan, on_progress: OnProgress, enough: Enough) -> Run:
     Args:
         plan: sides, pictures, budget.
         on_progress: told where the run stands after each block.
-        enough: asked now and then whether the run so far is precise enough.
+        enough: asked at the scheduled looks (depthprof.looks) whether the run may end.
 
     Raises:
         DepthprofError: a side was refused or failed before anything was measured.
@@ -43,15 +56,15 @@ class _Conduct:
         self._started = monotonic()
         self._measured_s = 0.0
         self._turns_begun: float | None = None
-        self._next_look = 0.0
-        self._precise = False
+        self._decided = False
+        self._at_work = 0
 
     def run(self) -> Run:
         ended = "budget"
         try:
-            for index in range(self._plan.launch_count):
-                self._launch(index)
-            ended = "precise" if self._precise else "budget"
+            self._all_launches()
+            if self._decided:
+                ended = "decided" if len(self._plan.sides) > 1 else "precise"
         except KeyboardInterrupt:
             if not self._ledger.judged_samples:
                 raise
@@ -59,39 +72,101 @@ class _Conduct:
         except DepthprofError as error:
             if not self._ledger.judged_samples:
                 raise
-            self._ledger.failures.append(_failure(error, len(self._ledger.launches) - 1))
+            self._ledger.failures.append(_failure(error, self._at_work))
             ended = "failed"
         return self._ledger.run(monotonic() - self._started, ended)
 
-    def _launch(self, index: int) -> None:
-        left_s = max(0.0, self._plan.budget_s - self._measured_s)
-        share_s = left_s / (self._plan.launch_count - index)
-        tell = partial(self._tell, index)
-        with LaunchTaker(self._plan, index, self._ledger, tell) as taker:
+    def _all_launches(self) -> None:
+        count = self._plan.launch_count
+        first = 0
+        while first < count:
+            with self._opened() as takers:
+                share_s = max(0.0, self._plan.budget_s - self._measured_s) / (count - first)
+                self._make_ready(first, share_s, takers)
+                if first == 0 and self._fit_beside(takers[0], count - 1):
+                    for index in range(1, count):
+                        self._make_ready(index, share_s, takers)
+                self._rotate(takers, share_s * len(takers))
+                first += len(takers)
+
+    @contextmanager
+    def _opened(self) -> Iterator[list[LaunchTaker]]:
+        """Hold launches open together; however they end, enter them into the ledger."""
+        takers: list[LaunchTaker] = []
+        self._stack = ExitStack()
+        with self._stack:
             try:
-                taker.load()
-                taker.warm_up(share_s)
-                self._turns_begun = monotonic()
-                for turns in taker.turns(share_s):
-                    if turns >= FEWEST_TURNS and self._is_precise():
-                        break
+                yield takers
             finally:
-                self._measured_s = self._spent_s()
-                self._turns_begun = None
-                self._ledger.launches.append(taker.record())
+                self._ledger.launches += [taker.record() for taker in takers]
+
+    def _make_ready(self, index: int, share_s: float, takers: list[LaunchTaker]) -> None:
+        """Start, load and warm up one launch."""
+        self._at_work = index
+        tell = partial(self._tell, index)
+        takers.append(LaunchTaker(self._plan, index, self._ledger, tell))
+        self._stack.enter_context(takers[-1])
+        takers[-1].load()
+        takers[-1].warm_up(share_s)
+
+    def _fit_beside(self, first: LaunchTaker, others: int) -> bool:
+        """Whether the other launches can be held in memory beside the first."""
+        if any(side.device != "cpu" for side in self._ledger.sides) or not first.memory_bytes:
+            return False
+        return others * first.memory_bytes <= MEMORY_RATIO * free_memory_bytes()
+
+    def _rotate(self, takers: list[LaunchTaker], share_s: float) -> None:
+        """Let launches take turns, segment by segment, until decided or out of their share."""
+        self._turns_begun = started = monotonic()
+        try:
+            while True:
+                for taker in takers:
+                    self._at_work = taker.index
+                    if self._segment(taker, takers, started, share_s):
+                        return
+        finally:
+            self._measured_s = self._spent_s()
+            self._turns_begun = None
+
+    def _segment(
+        self, taker: LaunchTaker, takers: list[LaunchTaker], started: float, share_s: float
+    ) -> bool:
+        """Take some turns of one launch; tell whether the rotation is over.
+
+        A turn is begun only if the one before it suggests that it fits; every launch takes one.
+        """
+        if len(takers) > 1:
+            taker.refill()
+        begun = monotonic()
+        most_s = min(SEGMENT_S, share_s / len(takers))
+        turns = 0
+        while True:
+            turn_begun = monotonic()
+            taker.turn()
+            turns += 1
+            now = monotonic()
+            if self._is_decided(takers):
+                return True
+            if now - started + 0.5 * (now - turn_begun) > share_s:
+                return all(one.turns_taken for one in takers)
+            if taker.turns_taken == FEWEST_TURNS and len(takers) > 1:
+                return False  # the first segment is short, so that all launches are heard soon
+            if now - begun >= most_s and (turns >= FEWEST_TURNS or most_s < SEGMENT_S):
+                return False
 
     def _spent_s(self) -> float:
-        """Seconds of turns so far, those of the launch under way included."""
+        """Seconds of turns so far, those under way included."""
         begun = self._turns_begun
         return self._measured_s + (0.0 if begun is None else monotonic() - begun)
 
-    def _is_precise(self) -> bool:
-        """Look at the intervals, but only when the pairs have grown by a good part."""
+    def _is_decided(self, takers: list[LaunchTaker]) -> bool:
+        """Look at the data, but only at the scheduled numbers of pairs."""
+        if any(taker.turns_taken < FEWEST_TURNS for taker in takers):
+            return False
         pairs = self._ledger.pairs
-        if pairs >= self._next_look:
-            self._next_look = pairs * LOOK_GROWTH_RATIO
-            self._precise = self._enough(self._ledger.run(0.0, "budget"))
-        return self._precise
+        if is_look(pairs):
+            self._decided = self._enough(self._ledger.run(0.0, "budget"))
+        return self._decided
 
     def _tell(self, launch: int, phase: str) -> None:
         self._on_progress(

@@ -1,6 +1,6 @@
 """One launch: workers started with a layout of their own, warmed up, and asked for turns."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from random import Random
@@ -19,6 +19,14 @@ from depthprof.measure.warm_up import (
     warm_up_end,
 )
 from depthprof.records import WARM_UP_TURN, Launch
+
+WATCH_FROM_NS = 7_000_000
+"""From this length on an iteration is watched mark by mark, which costs it a thousandth."""
+
+REFILL_NS = 10_000_000
+REFILL_BELOW_NS = 250_000_000
+"""After a break a launch first runs unjudged for so long, to have its caches back; a longer
+iteration has nothing to gain from it."""
 
 LOAD_LIMIT_S = 900.0
 BLOCK_LIMIT_S = 600.0
@@ -46,6 +54,8 @@ class LaunchTaker:
         self._blocks = 0
         self._turns = 0
         self._iterations = 1
+        self._watch = False
+        self._memory_bytes = 0
         self._rounds_ns: dict[str, list[float]] = {side.name: [] for side in plan.sides}
         self._warm_up_counts = {side.name: 0 for side in plan.sides}
         self._setup_s = self._warm_up_s = 0.0
@@ -65,9 +75,10 @@ class LaunchTaker:
         environment: dict[str, Any] = {}
         for group in self._groups():
             layout = Layout.drawn(self._random)
-            worker = self._stack.enter_context(WorkerProcess(layout))
+            worker = self._stack.enter_context(WorkerProcess(layout, self._plan.worker))
             self._layouts.append(layout)
             answer = worker.ask(self._load_command(group), LOAD_LIMIT_S)
+            self._memory_bytes += answer["memory_bytes"]
             self._workers |= dict.fromkeys((side.name for side in group), worker)
             for name, facts in answer["sides"].items():
                 self._rounds_ns[name] = [facts["checked_ns"]]
@@ -92,26 +103,42 @@ class LaunchTaker:
             self._warm_up_s = monotonic() - started
             end = warm_up_end(self._rounds_ns, self._warm_up_s, share_s, on_cuda)
         self._warm_up_end = end
-        slowest_ns = max(rounds[-1] for rounds in self._rounds_ns.values())
-        self._iterations = iterations_for(BLOCK_NS, slowest_ns)
+        latest_ns = [rounds[-1] for rounds in self._rounds_ns.values()]
+        self._iterations = iterations_for(BLOCK_NS, max(latest_ns))
+        self._watch = min(latest_ns) >= WATCH_FROM_NS
 
-    def turns(self, share_s: float) -> Iterator[int]:
-        """Take turns until the share of the budget is used up; yield after each.
+    @property
+    def index(self) -> int:
+        """Number of the launch, from 0 on."""
+        return self._index
 
-        A turn is begun only if the one before it suggests that it fits; one is always taken.
-        """
-        started = monotonic()
-        for order in turn_order(self._order):
-            begun = monotonic()
-            for side in order:
-                self._block(side, self._turns, self._iterations)
-                self._tell("measuring")
-            self._turns += 1
-            self._ledger.pairs += 1
-            yield self._turns
-            now = monotonic()
-            if now - started + 0.5 * (now - begun) > share_s:
-                return
+    @property
+    def turns_taken(self) -> int:
+        """Turns so far."""
+        return self._turns
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory its workers took to load, 0 where the system does not tell."""
+        return self._memory_bytes
+
+    def refill(self) -> None:
+        """Run the side whose turn is next for a moment, unjudged, after another launch has run."""
+        side = self._next_order()[0]
+        length_ns = self._rounds_ns[side][-1]
+        if length_ns < REFILL_BELOW_NS:
+            self._block(side, WARM_UP_TURN, iterations_for(REFILL_NS, length_ns))
+
+    def turn(self) -> None:
+        """Take one turn: a block of each side."""
+        for side in self._next_order():
+            self._block(side, self._turns, self._iterations)
+            self._tell("measuring")
+        self._turns += 1
+        self._ledger.pairs += 1
+
+    def _next_order(self) -> tuple[str, ...]:
+        return turn_order(self._order, self._turns)
 
     def record(self) -> Launch:
         """Describe this launch as far as it came."""
@@ -149,7 +176,13 @@ class LaunchTaker:
     def _block(self, side: str, turn: int, iterations: int) -> float:
         """Have one block run, enter it, and return its median iteration in nanoseconds."""
         first = max(turn, 0) * iterations
-        command = {"command": "block", "side": side, "first": first, "iterations": iterations}
+        command = {
+            "command": "block",
+            "side": side,
+            "first": first,
+            "iterations": iterations,
+            "watch": self._watch,
+        }
         try:
             answer = self._workers[side].ask(command, BLOCK_LIMIT_S)
         except WorkerLost as error:

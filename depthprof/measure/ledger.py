@@ -10,9 +10,13 @@ import numpy as np
 from depthprof.measure.plan import Plan, SidePlan
 from depthprof.records import (
     STAGES,
+    UNKNOWN,
     WARM_UP_TURN,
+    WITNESSES,
+    BlockConditions,
     Environment,
     Failure,
+    Interruptions,
     Launch,
     Picture,
     Run,
@@ -21,6 +25,9 @@ from depthprof.records import (
     Weights,
     workload_from,
 )
+
+_UNASKED = [UNKNOWN] * len(STAGES)
+_UNSEEN = (UNKNOWN,) * len(WITNESSES)
 
 
 @dataclass(slots=True)
@@ -36,6 +43,9 @@ class Ledger:
     failures: list[Failure] = field(default_factory=list)
     places: list[tuple[int, int, int, int, int]] = field(default_factory=list)
     host_ns: list[list[int]] = field(default_factory=list)
+    switches: list[tuple[int, int]] = field(default_factory=list)
+    witness: list[tuple[list[int], list[int], list[int]]] = field(default_factory=list)
+    conditions: list[tuple[int, ...]] = field(default_factory=list)
     device_ns: list[list[int]] = field(default_factory=list)
     pairs: int = 0
     blocks: int = 0
@@ -50,11 +60,19 @@ class Ledger:
         self.environment = Environment(**environment)
 
     def add(self, launch: int, turn: int, block: int, side: int, answer: dict[str, Any]) -> None:
-        """Add the iterations of one block."""
-        device = answer["device_ns"] or [[-1] * len(STAGES)] * len(answer["marks_ns"])
-        for marks, spans in zip(answer["marks_ns"], device, strict=True):
+        """Add the iterations of one block, as a worker answers them."""
+        count = len(answer["marks_ns"])
+        device = answer["device_ns"] or [_UNASKED] * count
+        fates = answer.get("switches") or [(UNKNOWN, UNKNOWN)] * count
+        witness = answer.get("witness") or [None] * count
+        self.conditions.append((launch, block, *(answer.get("conditions") or _UNSEEN)))
+        for marks, spans, fate, seen in zip(
+            answer["marks_ns"], device, fates, witness, strict=True
+        ):
             self.places.append((launch, turn, block, side, marks[0]))
             self.host_ns.append([then - first for first, then in itertools.pairwise(marks)])
+            self.switches.append(fate)
+            self.witness.append(_by_stage(seen))
             self.device_ns.append(spans)
         self.blocks += 1
 
@@ -85,13 +103,20 @@ class Ledger:
             seed=self.plan.seed,
             failures=tuple(self.failures),
             command=self.plan.command,
+            conditions=self._conditions(),
         )
+
+    def _conditions(self) -> BlockConditions:
+        rows = np.asarray(self.conditions, dtype=np.int64).reshape(-1, 2 + len(WITNESSES))
+        return BlockConditions(*(rows[:, column] for column in range(rows.shape[1])))
 
     def _samples(self) -> Samples:
         whole = len(self.device_ns)  # Ctrl-C may have come between two columns of a row
         places = np.asarray(self.places[:whole], dtype=np.int64).reshape(-1, 5)
         host = np.asarray(self.host_ns[:whole], dtype=np.int64).reshape(-1, len(STAGES))
         device = np.asarray(self.device_ns, dtype=np.int64).reshape(-1, len(STAGES))
+        switches = np.asarray(self.switches[:whole], dtype=np.int64).reshape(-1, 2)
+        seen = np.asarray(self.witness[:whole], dtype=np.int64).reshape(-1, 3, len(STAGES))
         launch, turn, block, side, start_ns = (places[:, column] for column in range(5))
         return Samples(
             launch=launch,
@@ -101,6 +126,9 @@ class Ledger:
             start_ns=start_ns,
             host_ns=host,
             device_ns=device if (device >= 0).any() else None,
+            interruptions=Interruptions(
+                switches[:, 0], switches[:, 1], seen[:, 0], seen[:, 1], seen[:, 2]
+            ),
         )
 
 
@@ -118,3 +146,13 @@ def _side(plan: SidePlan, answer: dict[str, Any]) -> Side:
         input_shapes=tuple(tuple(shape) for shape in answer["input_shapes"]),
         notes=tuple(answer["notes"]),
     )
+
+
+def _by_stage(marks: list[list[int]] | None) -> tuple[list[int], list[int], list[int]]:
+    """Turn readings at the marks (CPU time, forced and own switches) into differences by stage."""
+    if marks is None:
+        return _UNASKED, _UNASKED, _UNASKED
+    cpu, forced, own = (
+        [then[kind] - first[kind] for first, then in itertools.pairwise(marks)] for kind in range(3)
+    )
+    return cpu, forced, own

@@ -1,6 +1,6 @@
 """What is to be measured, before anything is started."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -12,6 +12,9 @@ LAUNCHES = 3
 
 SEPARATE_LAUNCHES = 5
 """Launches where each side has a worker of its own: their layouts differ, so more are needed."""
+
+
+WORKER = "depthprof.measure.worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Plan:
         separate: give each side a worker of its own even if they could share.
         seed: of the layouts and of the order of turns.
         command: how the user asked for it, kept with the run.
+        worker: module that is run as the worker; the study and the tests have their own.
     """
 
     sides: tuple[SidePlan, ...]
@@ -46,6 +50,7 @@ class Plan:
     separate: bool = False
     seed: int = 0
     command: str = ""
+    worker: str = WORKER
 
     @property
     def shared(self) -> bool:
@@ -84,14 +89,12 @@ def first_order(names: tuple[str, ...], random: Random) -> tuple[str, ...]:
     return names if random.random() < 0.5 else tuple(reversed(names))
 
 
-def turn_order(first: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield the order of sides of one turn after another, for ever: A B, B A, A B, B A, ...
+def turn_order(first: tuple[str, ...], turn: int) -> tuple[str, ...]:
+    """Return the order of sides in a turn of a launch: A B, B A, A B, B A, ...
 
     So a slow drift of the machine falls on both sides alike, and both blocks of a pair come after
     the same side: A (A B) (B A) (A B). That matters, because what an iteration leaves behind
     (freed memory, cold caches) slows the next one, whosever it is. The order never changes within
     a launch, since a change would break that symmetry. With one side a turn is that side alone.
     """
-    while True:
-        yield first
-        yield tuple(reversed(first))
+    return first if turn % 2 == 0 else tuple(reversed(first))

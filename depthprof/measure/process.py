@@ -40,7 +40,7 @@ class Layout:
 class WorkerProcess:
     """One worker process; a context manager that leaves no process behind."""
 
-    def __init__(self, layout: Layout, module: str = "depthprof.measure.worker") -> None:
+    def __init__(self, layout: Layout, module: str) -> None:
         self._noise = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, "x" * layout.argv_bytes],

@@ -1,25 +1,20 @@
-"""The worker: holds the sides and runs a block of one of them when told. Runs in its own process.
-
-It speaks JSON lines: one command in, one answer out. Its standard output is kept for the answers
-alone; what a pipeline prints goes to standard error.
-"""
+"""The worker: holds the sides, runs a block of one when told. Runs in its own process."""
 
 import gc
-import json
-import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Any, TextIO
+from typing import Any
 
 import cv2
 import torch
 
 from depthprof.clock import clock_for
-from depthprof.errors import DepthprofError, PipelineError
+from depthprof.conditions import BlockWatch
+from depthprof.errors import PipelineError
 from depthprof.iteration import Iteration, StageFailed
-from depthprof.machine import device_name, environment, usable_cores
+from depthprof.machine import device_name, environment, peak_memory_bytes, usable_cores
+from depthprof.measure.serving import serve, take_block
 from depthprof.pictures import load_pictures
 from depthprof.pipelines.check import blame, checked_iteration
 from depthprof.pipelines.device import resolve_device
@@ -37,6 +32,7 @@ class Worker:
     def __init__(self) -> None:
         self._iterations: dict[str, Iteration] = {}
         self._batches: dict[str, list[list[Any]]] = {}
+        self._watches: dict[str, BlockWatch] = {}
 
     def load(self, command: dict[str, Any]) -> dict[str, Any]:
         """Load every side of the command and check one iteration of each.
@@ -50,25 +46,25 @@ class Worker:
         gc.collect()
         gc.freeze()  # what is loaded stays: later collections need not walk through it
         device = next((s["device"] for s in sides.values() if s["device"] != "cpu"), "cpu")
-        return {"sides": sides, "environment": asdict(environment(device))}
+        return {
+            "sides": sides,
+            "environment": asdict(environment(device)),
+            "memory_bytes": peak_memory_bytes(),
+        }
 
     def block(self, command: dict[str, Any]) -> dict[str, Any]:
-        """Run a block of one side; the garbage collector runs before it, not in it."""
+        """Run a block of one side."""
         name = command["side"]
-        batches = self._batches[name]
-        start = command["first"] % len(batches)
-        gc.collect()
-        gc.disable()
         try:
-            with torch.no_grad():
-                block = self._iterations[name].block(
-                    batches[start:] + batches[:start], command["iterations"]
-                )
+            return take_block(
+                self._iterations[name],
+                self._watches[name],
+                self._batches[name],
+                command,
+                torch.no_grad(),
+            )
         except StageFailed as failure:
             raise _of_side(blame(_cause(failure), failure.stage), name) from failure
-        finally:
-            gc.enable()
-        return {"marks_ns": block.marks_ns, "device_ns": block.device_ns}
 
     def _load_side(self, side: dict[str, Any], images: list[str]) -> dict[str, Any]:
         name = side["name"]
@@ -95,6 +91,7 @@ class Worker:
             raise _of_side(error, name) from error
         self._batches[name] = batches
         self._iterations[name] = Iteration(pipeline, clock_for(workload.device))
+        self._watches[name] = BlockWatch(workload.device)
         weights = getattr(pipeline, "weights", None)
         return {
             "workload": asdict(workload),
@@ -110,27 +107,9 @@ class Worker:
 
 
 def main() -> None:
-    """Answer commands from standard input until it closes."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+    """Serve until the parent is done."""
     worker = Worker()
-    for line in sys.stdin:
-        _answer(worker, json.loads(line), answers)
-
-
-def _answer(worker: Worker, command: dict[str, Any], answers: TextIO) -> None:
-    act = {"load": worker.load, "block": worker.block}[command["command"]]
-    try:
-        answer = act(command)
-    except DepthprofError as error:
-        answer = {
-            "error": type(error).__name__,
-            "text": str(error),
-            "side": getattr(error, "side", None),
-            "stage": getattr(error, "stage", None),
-        }
-    answers.write(json.dumps(answer) + "\n")
-    answers.flush()
+    serve({"load": worker.load, "block": worker.block})
 
 
 def _batches(arrays: list[Any], size: int) -> list[list[Any]]:

@@ -1,6 +1,8 @@
 """The nouns of depthprof, frozen, with the unit in every name. Floor 0: imports no other floor."""
 
+from depthprof.records.calibration import Calibration, StageCalibration
 from depthprof.records.codec import decode, encode
+from depthprof.records.conditions import UNKNOWN, WITNESSES, BlockConditions, Interruptions
 from depthprof.records.judged import Judged
 from depthprof.records.judgement import (
     FAIL_ON,
@@ -58,11 +60,16 @@ __all__ = [
     "SIZE_ALIASES",
     "STAGES",
     "TOTAL",
+    "UNKNOWN",
     "WARM_UP_TURN",
+    "WITNESSES",
+    "BlockConditions",
+    "Calibration",
     "Comparison",
     "Environment",
     "Estimate",
     "Failure",
+    "Interruptions",
     "Judged",
     "Judgement",
     "Launch",
@@ -76,6 +83,7 @@ __all__ = [
     "Side",
     "SkippedSamples",
     "Span",
+    "StageCalibration",
     "StageComparison",
     "StageSummary",
     "Status",

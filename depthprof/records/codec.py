@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from depthprof.errors import BadRunFile
+from depthprof.records.calibration import calibration_from
+from depthprof.records.conditions import BlockConditions, Interruptions
 from depthprof.records.judgement import Policy
 from depthprof.records.run import (
     RUN_SCHEMA,
@@ -23,6 +25,7 @@ from depthprof.records.run import (
 )
 from depthprof.records.workload import workload_from
 
+_FIELDS = fields(BlockConditions)
 _COLUMNS = ("launch", "turn", "block", "side", "start_ns")
 
 
@@ -35,6 +38,7 @@ def encode(run: Run, policy: Policy) -> str:
     document["launches"] = [asdict(launch) for launch in run.launches]
     document["failures"] = [asdict(failure) for failure in run.failures]
     document["samples"] = _encode_samples(run.samples)
+    document["conditions"] = None if run.conditions is None else _lists(run.conditions)
     document["policy"] = asdict(policy)
     return json.dumps(document, separators=(",", ":"), allow_nan=False)
 
@@ -66,7 +70,6 @@ def decode(text: str, name: str = "the run") -> tuple[Run, Policy]:
 
 def _decode(document: Mapping[str, Any]) -> tuple[Run, Policy]:
     plain = {name: document[name] for name in _plain_fields()}
-    policy = Policy(**{**document["policy"], "fail_on": tuple(document["policy"]["fail_on"])})
     run = Run(
         sides=tuple(_side(side) for side in document["sides"]),
         environment=Environment(**document["environment"]),
@@ -74,15 +77,22 @@ def _decode(document: Mapping[str, Any]) -> tuple[Run, Policy]:
         launches=tuple(_launch(launch) for launch in document["launches"]),
         failures=tuple(Failure(**failure) for failure in document["failures"]),
         samples=_decode_samples(document["samples"]),
+        conditions=_conditions(document.get("conditions")),  # schema 1 has none
         **plain,
     )
     if len(run.sides) not in (1, 2):
         raise ValueError(f"it has {len(run.sides)} sides, where one or two are expected")
-    return run, policy
+    return run, _policy(document["policy"])
+
+
+def _policy(data: Mapping[str, Any]) -> Policy:
+    known = data.get("calibration")
+    calibration = None if known is None else calibration_from(known)
+    return Policy(**{**data, "fail_on": tuple(data["fail_on"]), "calibration": calibration})
 
 
 def _plain_fields() -> tuple[str, ...]:
-    nested = {"sides", "environment", "pictures", "launches", "failures", "samples"}
+    nested = {"sides", "environment", "pictures", "launches", "failures", "samples", "conditions"}
     return tuple(name for name in Run.__dataclass_fields__ if name not in nested)
 
 
@@ -115,7 +125,37 @@ def _encode_samples(samples: Samples) -> dict[str, Any]:
     for name in ("host_ns", "device_ns"):
         matrix = getattr(samples, name)
         document[name] = None if matrix is None else matrix.T.tolist()
+    known = samples.interruptions
+    document["interruptions"] = None if known is None else _lists(known)
     return document
+
+
+def _lists(columns: Interruptions | BlockConditions) -> dict[str, Any]:
+    """Columns and matrices as lists, a matrix column by column."""
+    return {field.name: getattr(columns, field.name).T.tolist() for field in fields(columns)}
+
+
+def _conditions(document: Mapping[str, Any] | None) -> BlockConditions | None:
+    if document is None:
+        return None
+    columns = {field.name: _integers(document[field.name], field.name) for field in _FIELDS}
+    if len({len(column) for column in columns.values()}) > 1:
+        raise ValueError("its columns of conditions have unlike lengths")
+    return BlockConditions(**columns)
+
+
+def _interruptions(
+    document: Mapping[str, Any] | None, stages: int, count: int
+) -> Interruptions | None:
+    if document is None:
+        return None
+    columns = {name: _integers(document[name], name) for name in ("involuntary", "voluntary")}
+    if any(len(column) != count for column in columns.values()):
+        raise ValueError("its columns of interruptions have unlike lengths")
+    names = ("stage_cpu_ns", "stage_involuntary", "stage_voluntary")
+    return Interruptions(
+        **columns, **{name: _matrix(document[name], name, stages, count) for name in names}
+    )
 
 
 def _decode_samples(document: Mapping[str, Any]) -> Samples:
@@ -130,6 +170,7 @@ def _decode_samples(document: Mapping[str, Any]) -> Samples:
         host_ns=_matrix(document["host_ns"], "host_ns", len(stages), count),
         device_ns=None if device is None else _matrix(device, "device_ns", len(stages), count),
         stages=stages,
+        interruptions=_interruptions(document.get("interruptions"), len(stages), count),
     )
 
 

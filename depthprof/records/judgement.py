@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from depthprof.errors import BadInput, nearest
+from depthprof.records.calibration import Calibration
 
 FAIL_ON = ("slower", "inconclusive")
 """What can fail a comparison; `--fail-on` chooses from these."""
@@ -24,22 +25,33 @@ class Policy:
     """What counts as slower, and how sure one must be.
 
     Attributes:
-        threshold_ratio: relative change that matters; 0.05 means the band 1/1.05 to 1.05.
+        threshold_ratio: relative change that matters; 0.03 means the band 1/1.03 to 1.03.
         floor_ns: absolute change that matters, in nanoseconds; a difference must clear both.
         confidence: confidence that all intervals of one comparison hold at once.
         fail_on: which of "slower" and "inconclusive" give a failing exit code.
+        calibration: what this machine was found able to tell apart; it can raise the threshold of
+            a stage to its noise floor, and never lowers it.
     """
 
-    threshold_ratio: float = 0.05
+    threshold_ratio: float = 0.03
     floor_ns: float = 5_000.0
     confidence: float = 0.95
     fail_on: tuple[str, ...] = FAIL_ON
+    calibration: Calibration | None = None
+
+    def threshold_of(self, stage: str) -> float:
+        """Relative change that matters in one stage: the threshold, or its noise floor if larger.
+
+        A stage the calibration does not know has the threshold.
+        """
+        known = self.calibration.stage(stage) if self.calibration else None
+        return max(self.threshold_ratio, known.noise_ratio if known else 0.0)
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold_ratio < 10:
             raise BadInput(
                 f"threshold is {self.threshold_ratio!r}, but must be above 0 and below 10"
-                " (0.05 means 5 %)"
+                " (0.03 means 3 %)"
             )
         if not self.floor_ns >= 0:
             raise BadInput(f"floor is {self.floor_ns!r} ns, but must be 0 or more")
@@ -90,11 +102,13 @@ class StageComparison:
     """One stage (or "total") on both sides.
 
     Attributes:
-        clock: "host" or "device": the clock this stage is judged by.
+        clock: "host", "device", or "cpu" (CPU time of the measuring thread, where neighbours
+            spoilt most of its wall times): the clock this stage is judged by.
         ratio: candidate / baseline, pair by pair; None where it cannot be computed.
         difference_ns: candidate - baseline, pair by pair; None where it cannot be computed.
         launch_ratios: the ratio in each launch alone, for a look at their agreement.
         pairs: the number of pairs the intervals stand on.
+        spoilt_ratio: the part of its samples that the machine spoilt.
         problem: why there is no decision to be had from these data; None if there may be one.
     """
 
@@ -107,6 +121,7 @@ class StageComparison:
     launch_ratios: tuple[float, ...]
     pairs: int
     problem: Reason | None = None
+    spoilt_ratio: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +154,9 @@ class Comparison:
     """Both sides, stage by stage, with intervals; no decision yet.
 
     `per` is "iteration", or "picture" where the two sides have unlike batches. `stages` holds the
-    stages in order and the total last.
+    stages in order and the total last. `look` numbers the look at the growing data that this is
+    (see stats.look_share). `neighbours_ratio` is the part of the machine's cores that other
+    processes used while measuring, None where the system does not tell.
     """
 
     stages: tuple[StageComparison, ...]
@@ -147,6 +164,8 @@ class Comparison:
     skipped: SkippedSamples
     per: str
     confidence: float
+    look: int = 1
+    neighbours_ratio: float | None = None
 
     def stage(self, name: str) -> StageComparison:
         """Return the comparison of one stage, or of "total"."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from depthprof.records.conditions import BlockConditions, Interruptions
 from depthprof.records.workload import STAGES, Workload
 
-RUN_SCHEMA = 1
+RUN_SCHEMA = 2
 """Number of the saved run's layout; a reader refuses a larger one."""
 
 WARM_UP_TURN = -1
@@ -55,6 +56,7 @@ class Samples:
         device_ns: int64 [n, stages], gaps between neighbouring device events; -1 where the side's
             device has no clock of its own. None if no side has.
         stages: names of the columns.
+        interruptions: what happened to the measuring thread; None where nobody asked.
     """
 
     launch: NDArray[np.int64]
@@ -65,6 +67,7 @@ class Samples:
     host_ns: NDArray[np.int64]
     device_ns: NDArray[np.int64] | None = None
     stages: tuple[str, ...] = STAGES
+    interruptions: Interruptions | None = None
 
     def __len__(self) -> int:
         return len(self.side)
@@ -179,7 +182,8 @@ class Failure:
 class Run:
     """Everything one `compare` (two sides) or `profile` (one side) measured.
 
-    `ended` says why measuring stopped: "budget", "precise", "interrupted" or "failed".
+    `ended` says why measuring stopped: "budget", "decided" (every stage of a comparison), "precise"
+    (every median of a profile), "interrupted" or "failed".
     `shared` is whether both sides lived in one worker process.
     """
 
@@ -196,6 +200,7 @@ class Run:
     seed: int
     failures: tuple[Failure, ...] = ()
     command: str = ""
+    conditions: BlockConditions | None = None
     schema: int = field(default=RUN_SCHEMA)
 
     @property

@@ -19,14 +19,15 @@ DEVICE_LEGEND = (
     "* by the device's clock; the other rows by the host's. The two are never added, so the shares"
     " of * rows overlap those of sync."
 )
-FEW_PAIRS = 9
-"""Pairs that a verdict at the default confidence needs at least."""
+FEW_PAIRS = 12
+"""Pairs of the first look, enough for a verdict at the default confidence."""
 
 BLAME_WORTH_NS = 10_000
 """A wait shorter than this is not worth a sentence about timers."""
 
 ENDS = {
     "budget": "the budget was used up",
+    "decided": "every stage was decided, or the case was clear",
     "precise": "every interval was narrow enough",
     "interrupted": "Ctrl-C was pressed",
     "failed": "a side failed",

@@ -1,8 +1,6 @@
 """Whole runs with a worker that is not torch: budgets, launches, failures, Ctrl-C."""
 
 from collections import Counter
-from functools import partial
-from itertools import islice
 from random import Random
 
 import numpy as np
@@ -10,25 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from depthprof import errors
-from depthprof.gate import judge, precise
+from depthprof import errors, gate
+from depthprof.gate import judge
+from depthprof.looks import is_look
 from depthprof.measure import Plan, Progress, SidePlan, launch, measure
 from depthprof.measure.plan import first_order, turn_order
-from depthprof.measure.process import WorkerProcess
 from depthprof.measure.warm_up import MOST_PER_BLOCK, iterations_for, settled, warm_up_end
 from depthprof.records import WARM_UP_TURN, Policy, Run, Workload
 
-
-@pytest.fixture(autouse=True)
-def _fake_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = partial(WorkerProcess, module="tests.measure.fake_worker")
-    monkeypatch.setattr(launch, "WorkerProcess", fake)
+FAKE = "tests.measure.fake_worker"
 
 
 def plan(a: str, b: str | None = None, budget_s: float = 0.6, **options: object) -> Plan:
     variants = [a] if b is None else [a, b]
     sides = [SidePlan(n, v, v, Workload()) for n, v in zip("ab", variants, strict=False)]
-    return Plan(tuple(sides), budget_s=budget_s, **options)  # type: ignore[arg-type]
+    return Plan(tuple(sides), budget_s=budget_s, worker=FAKE, **options)  # type: ignore[arg-type]
 
 
 def measured(of: Plan, enough: bool = False) -> tuple[Run, list[Progress]]:
@@ -59,24 +53,29 @@ def test_samples_are_judged_as_the_sides_really_were() -> None:
     assert judged.judgement.culprit == "forward"
 
 
-def test_it_ends_early_once_precise_but_not_before_every_launch() -> None:
+def test_it_ends_early_once_decided_but_not_before_every_launch_was_heard() -> None:
     run, _ = measured(plan("ms:1", "ms:1", budget_s=30), enough=True)
-    assert run.ended == "precise"
-    assert [item.turns for item in run.launches] == [4, 4, 4]
+    assert run.ended == "decided"
+    assert min(item.turns for item in run.launches) >= 4
+    pairs = sum(item.turns for item in run.launches)
+    assert is_look(pairs)
+    assert pairs < 100
     assert run.elapsed_s < 20
 
 
-def test_precision_is_looked_at_as_the_pairs_grow() -> None:
+def test_the_data_are_looked_at_only_at_scheduled_numbers_of_pairs() -> None:
     looks: list[int] = []
 
     def enough(run: Run) -> bool:
-        looks.append(int((run.samples.turn != WARM_UP_TURN).sum()))
-        return precise(run, Policy())
+        samples = run.samples
+        judged = samples.turn != WARM_UP_TURN
+        looks.append(len(set(zip(samples.launch[judged], samples.turn[judged], strict=True))))
+        return gate.enough(run, Policy())
 
-    run = measure(plan("ms:2", "ms:2", budget_s=3), lambda _: None, enough)
-    assert looks == sorted(looks)
-    assert len(looks) < 25
-    assert len(run.samples) >= looks[-1]
+    measure(plan("ms:2", "ms:3", budget_s=3), lambda _: None, enough)
+    assert looks
+    assert looks == sorted(set(looks))
+    assert all(is_look(pairs) for pairs in looks)
 
 
 def test_sides_that_cannot_share_get_a_worker_each() -> None:
@@ -84,7 +83,7 @@ def test_sides_that_cannot_share_get_a_worker_each() -> None:
         SidePlan("a", "x", "ms:1", Workload(threads=1)),
         SidePlan("b", "y", "ms:1", Workload(threads=2)),
     )
-    of = Plan(sides, budget_s=0.4, launches=2)
+    of = Plan(sides, budget_s=0.4, launches=2, worker=FAKE)
     assert not of.shared
     run, _ = measured(of)
     assert not run.shared
@@ -159,7 +158,7 @@ def test_ctrl_c_before_anything_was_measured_is_passed_on() -> None:
 def test_both_blocks_of_a_pair_come_after_the_same_side(first: tuple[str, str]) -> None:
     # Found by measuring: V2's colouring slows the next preprocess, whosever it is. With orders
     # drawn anew for every other turn, V1 came after V2 in 62 % of cases and was blamed for it.
-    sides = [side for order in islice(turn_order(first), 50) for side in order]
+    sides = [side for turn in range(50) for side in turn_order(first, turn)]
     before = [first[0], *sides]
     for pair in range(50):
         assert before[2 * pair] == before[2 * pair + 1]

@@ -1,7 +1,7 @@
 """The nouns: workloads that refuse what means nothing, runs that survive a round trip."""
 
 import json
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
 import pytest
@@ -12,12 +12,16 @@ from depthprof.errors import BadInput, BadRunFile
 from depthprof.records import (
     RUN_SCHEMA,
     STAGES,
+    BlockConditions,
+    Calibration,
     Failure,
+    Interruptions,
     Launch,
     Picture,
     Policy,
     Run,
     Samples,
+    StageCalibration,
     Weights,
     Workload,
     decode,
@@ -104,6 +108,13 @@ def runs(draw: st.DrawFn) -> Run:
         *(draw(column) for _ in range(5)),
         host_ns=host,
         device_ns=draw(st.sampled_from([None, host - 1])),
+        interruptions=draw(
+            st.sampled_from([None, Interruptions(host[:, 0], host[:, 1], host, host - 1, host)])
+        ),
+    )
+    seen = draw(column)
+    conditions = BlockConditions(
+        **{f.name: seen - i for i, f in enumerate(fields(BlockConditions))}
     )
     run = simulated(turns=1, launches=1)
     side = replace(
@@ -117,6 +128,7 @@ def runs(draw: st.DrawFn) -> Run:
         run,
         sides=(side,) * draw(st.integers(1, 2)),
         samples=samples,
+        conditions=draw(st.sampled_from([None, conditions])),
         pictures=(Picture(draw(text), 3, 4, draw(text)),),
         launches=(Launch(0, (1, 2), 0.5, 0.25, (3, 4), "settled", 2, 9),),
         failures=tuple(
@@ -129,18 +141,37 @@ def runs(draw: st.DrawFn) -> Run:
 @settings(max_examples=60)
 @given(runs())
 def test_a_run_survives_a_round_trip(run: Run) -> None:
-    policy = Policy(threshold_ratio=0.125, fail_on=("slower",))
+    stage = StageCalibration("forward", "cpu", 5e6, 0.01, 0.002, 0.004, 0.03, 0)
+    found = Calibration("ab12", "v1 small", "2026", 20, 10, 60.0, 0.95, (stage,))
+    policy = Policy(threshold_ratio=0.125, fail_on=("slower",), calibration=found)
     written = encode(run, policy)
     read, read_policy = decode(written)
     assert read_policy == policy
     assert encode(read, read_policy) == written
     for name in Run.__dataclass_fields__:
-        if name != "samples":
+        if name not in ("samples", "conditions"):
             assert getattr(read, name) == getattr(run, name)
+    for read_part, part in (
+        (read.conditions, run.conditions),
+        (read.samples.interruptions, run.samples.interruptions),
+    ):
+        assert (read_part is None) == (part is None)
+        for field in fields(part) if part is not None else ():
+            assert np.array_equal(getattr(read_part, field.name), getattr(part, field.name))
     for name in ("launch", "turn", "block", "side", "start_ns", "host_ns", "device_ns"):
         expected, found = getattr(run.samples, name), getattr(read.samples, name)
         assert (found is None) == (expected is None)
         assert found is None or (np.array_equal(found, expected) and not found.flags.writeable)
+
+
+def test_a_run_of_schema_1_is_still_read() -> None:
+    document = json.loads(broken(schema=1))
+    del document["conditions"], document["samples"]["interruptions"]
+    del document["policy"]["calibration"]
+    read, policy = decode(json.dumps(document))
+    assert read.conditions is None
+    assert read.samples.interruptions is None
+    assert policy.calibration is None
 
 
 def test_rows_are_samples_whose_spans_tile_the_iteration() -> None:
@@ -176,6 +207,8 @@ def broken(**changes: object) -> str:
         (broken(samples__side=[0, 0.5]), "whole numbers"),
         (broken(samples__host_ns=[[1]]), "7 columns"),
         (broken(samples=None), "not a whole depthprof run"),
+        (broken(samples__interruptions={"involuntary": [1]}), "not a whole depthprof run"),
+        (broken(conditions__block=[1, 2, 3]), "unlike lengths"),
         (broken(policy={}), "not a whole depthprof run"),
     ],
 )

@@ -32,7 +32,9 @@ EVIL = '<script>alert("x")</script>|`[a](b)'
 
 def one_sided(run: Run) -> Run:
     keep = run.samples.side == 0
-    names = [n for n in Samples.__dataclass_fields__ if n not in ("stages", "device_ns")]
+    names = [
+        n for n in Samples.__dataclass_fields__ if n not in ("stages", "device_ns", "interruptions")
+    ]
     device = None if run.samples.device_ns is None else run.samples.device_ns[keep]
     columns = {name: getattr(run.samples, name)[keep] for name in names}
     return replace(run, sides=run.sides[:1], samples=Samples(**columns, device_ns=device))
@@ -112,7 +114,7 @@ def test_the_terminal_reads_as_it_should() -> None:
 
 def test_what_is_undecided_is_grouped_with_what_would_decide_it() -> None:
     text = " ".join(shown(CASES["few"], 120).split())
-    assert text.count("fewer than 9 can decide nothing") == 2  # the sentence and one remark
+    assert text.count("fewer than 10 can decide nothing") == 2  # the sentence and one remark
     assert re.search(r"at this pace --budget \d+ would give enough pairs", text)
 
 

@@ -1,0 +1,192 @@
+"""Which samples the machine spoilt, by rules that look at the machine and never at the value.
+
+A preempted stage is left out by itself; what a hypervisor, a heated GPU or a neighbour did to a
+whole block spoils the block. Where neighbours spoilt most of a stage and it ran on one thread that
+never waited, its CPU time is judged instead of its wall time: time in which somebody else had the
+core is then not counted.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depthprof.records import UNKNOWN, WARM_UP_TURN, Run
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+LOST_RATIO = 0.01
+"""A forced switch spoils a stage if it lost more than this part of its time off the core."""
+
+PRESSURE_RATIO = 0.05
+"""With several threads a block is spoilt if one was preempted and tasks waited for so long."""
+
+CLOCK_DROP_RATIO = 0.95
+"""Below this part of its side's usual SM clock a block is spoilt."""
+
+MOST_SPOILT_RATIO = 0.5
+"""Where more than this part of a stage is spoilt, what is left is not taken for the whole."""
+
+MOST_WAITING_RATIO = 0.05
+"""CPU time stands for a stage only if no more than this part of its samples waited for anything."""
+
+PREEMPTED, OFF_CORE = "preempted by another process", "other threads preempted by another process"
+STOLEN, THROTTLED = "core taken by the hypervisor", "GPU throttled"
+DROPPED = "GPU clock dropped"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Soundness:
+    """What is sound of the judged samples: rows as in `index`, columns the stages and the total.
+
+    Attributes:
+        index: int64 [m], rows of Run.samples that belong to a turn.
+        spoilt: bool [m, stages + 1].
+        by_rule: samples with a spoilt stage, by the rule that says so.
+        cpu_ns: float64 [m, stages + 1], CPU time of the thread, NaN where unknown or where the
+            whole block is spoilt; None where it cannot stand for wall time at all.
+        waiting: bool [m, stages + 1], the stage waited for something of its own accord.
+        neighbours_ratio: part of the machine's cores that other processes used; None if unknown.
+    """
+
+    index: Integers
+    spoilt: Flags
+    by_rule: dict[str, int]
+    cpu_ns: Floats | None
+    waiting: Flags
+    neighbours_ratio: float | None
+
+    def spoilt_ratio(self, column: int) -> float:
+        """The part of a column's samples that is spoilt."""
+        return float(self.spoilt[:, column].mean()) if len(self.index) else 0.0
+
+    def by_cpu(self, column: int) -> bool:
+        """Whether a column is to be judged by CPU time: its wall times are mostly spoilt."""
+        if self.cpu_ns is None or self.spoilt_ratio(column) <= MOST_SPOILT_RATIO:
+            return False
+        return float(self.waiting[:, column].mean()) <= MOST_WAITING_RATIO
+
+
+def soundness(run: Run) -> Soundness:
+    """Apply the rules to the samples of a run that are judged."""
+    samples = run.samples
+    index = np.flatnonzero(samples.turn != WARM_UP_TURN)
+    stages = len(samples.stages)
+    spoilt = np.zeros((len(index), stages + 1), dtype=bool)
+    waiting = np.ones_like(spoilt)
+    by_rule: dict[str, int] = {}
+    for rule, rows in _block_rules(run, index):
+        by_rule[rule] = int(rows.sum())
+        spoilt |= rows[:, None]
+    whole_block = spoilt[:, 0].copy()
+    if samples.interruptions is not None:
+        preempted, waiting = _preempted(run, index)
+        by_rule[PREEMPTED] = int((preempted.any(axis=1) & ~whole_block).sum())
+        spoilt |= preempted
+    return Soundness(
+        index=index,
+        spoilt=spoilt,
+        by_rule={rule: count for rule, count in by_rule.items() if count},
+        cpu_ns=_cpu_times(run, index, whole_block),
+        waiting=waiting,
+        neighbours_ratio=neighbours_ratio(run),
+    )
+
+
+def neighbours_ratio(run: Run) -> float | None:
+    """Part of the machine's cores that other processes used during the judged blocks."""
+    blocks = run.conditions
+    if blocks is None:
+        return None
+    known = (blocks.busy_ns != UNKNOWN) & (blocks.wall_ns > 0)
+    wall_ns = int(blocks.wall_ns[known].sum())
+    if not wall_ns or not run.environment.cpu_cores:
+        return None
+    others_ns = int(blocks.busy_ns[known].sum()) - int(blocks.cpu_ns[known].sum())
+    return min(1.0, max(0.0, others_ns / (wall_ns * run.environment.cpu_cores)))
+
+
+def _preempted(run: Run, index: Integers) -> tuple[Flags, Flags]:
+    """Spoilt by a forced switch of the measuring thread; and stages that waited by themselves.
+
+    A thread that also waits of its own accord (for other threads, a device, a sleep) spends time
+    off its core that no neighbour took, so its stage is left as it is.
+    """
+    seen = run.samples.interruptions
+    if seen is None:
+        raise ValueError("nobody asked what happened to the thread")
+    forced, own = seen.stage_involuntary[index], seen.stage_voluntary[index]
+    watched = forced[:, :1] != UNKNOWN
+    wall_ns = run.samples.host_ns[index]
+    lost_ns = np.where((forced > 0) & (own == 0), wall_ns - seen.stage_cpu_ns[index], 0)
+    lost_ns = np.hstack([lost_ns, lost_ns.sum(axis=1, keepdims=True)])
+    whole_ns = np.hstack([wall_ns, wall_ns.sum(axis=1, keepdims=True)])
+    by_stage = lost_ns > LOST_RATIO * whole_ns
+    iteration = (seen.involuntary[index] > 0) & (seen.voluntary[index] == 0)
+    waits = np.hstack([own > 0, (own > 0).any(axis=1, keepdims=True)])
+    unwatched_waits = (seen.voluntary[index] != 0)[:, None]
+    return np.where(watched, by_stage, iteration[:, None]), np.where(
+        watched, waits, unwatched_waits
+    )
+
+
+def _block_rules(run: Run, index: Integers) -> list[tuple[str, Flags]]:
+    """Samples by the rule that spoils their whole block."""
+    blocks = run.conditions
+    if blocks is None or not len(blocks):
+        return []
+    rows = _block_rows(run, index)
+    seen = rows >= 0
+    waited = blocks.pressure_ns > PRESSURE_RATIO * blocks.wall_ns
+    rules = {
+        STOLEN: blocks.stolen_ns > 0,
+        OFF_CORE: (blocks.others_involuntary > 0) & waited,
+        THROTTLED: blocks.throttled > 0,
+        DROPPED: _dropped(run, index, rows),
+    }
+    return [(rule, seen & spoilt[rows]) for rule, spoilt in rules.items() if spoilt.any()]
+
+
+def _dropped(run: Run, index: Integers, rows: Integers) -> Flags:
+    """Blocks whose GPU clock is below what its side usually has."""
+    blocks = run.conditions
+    if blocks is None:
+        raise ValueError("there are no conditions")
+    dropped = np.zeros(len(blocks), dtype=bool)
+    for side in np.unique(run.samples.side[index]):
+        mine = np.unique(rows[(run.samples.side[index] == side) & (rows >= 0)])
+        mine = mine[blocks.sm_clock_mhz[mine] > 0]
+        if len(mine):
+            usual = np.median(blocks.sm_clock_mhz[mine])
+            dropped[mine] = blocks.sm_clock_mhz[mine] < CLOCK_DROP_RATIO * usual
+    return dropped
+
+
+def _block_rows(run: Run, index: Integers) -> Integers:
+    """Row of `run.conditions` each judged sample belongs to, -1 where there is none."""
+    blocks = run.conditions
+    if blocks is None:
+        raise ValueError("there are no conditions")
+    stride = 1 + max(int(blocks.block.max()), int(run.samples.block.max(initial=0)))
+    known = blocks.launch * stride + blocks.block
+    order = np.argsort(known)
+    wanted = run.samples.launch[index] * stride + run.samples.block[index]
+    places = np.minimum(np.searchsorted(known[order], wanted), len(known) - 1)
+    found = order[places]
+    return np.where(known[found] == wanted, found, -1)
+
+
+def _cpu_times(run: Run, index: Integers, whole_block: Flags) -> Floats | None:
+    """CPU times by stage and of the whole; None unless one thread on the CPU did all the work."""
+    seen = run.samples.interruptions
+    alone = all(side.device == "cpu" and side.threads == 1 for side in run.sides)
+    if seen is None or not alone or not len(index):
+        return None
+    cpu_ns = seen.stage_cpu_ns[index]
+    if (cpu_ns < 0).any():
+        return None
+    times = np.hstack([cpu_ns, cpu_ns.sum(axis=1, keepdims=True)]).astype(np.float64)
+    times[whole_block] = np.nan
+    return times

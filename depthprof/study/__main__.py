@@ -1,0 +1,85 @@
+"""`python -m depthprof.study`: measure what is still missing, then write tables and plots."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from time import monotonic
+
+from depthprof.errors import DepthprofError
+from depthprof.study.cells import CONDITIONS, WORLDS, Cell, course
+from depthprof.study.store import Store
+from depthprof.study.taking import neighbours, take
+
+SIZES = {
+    # (world, condition): rounds of everything, rounds of the goals, comparisons of identical code
+    ("light", "quiet"): (1, 16, 150),
+    ("light", "loaded"): (1, 16, 150),
+    ("light", "shuffled"): (1, 0, 150),
+    ("real", "quiet"): (0, 2, 12),
+    ("real", "loaded"): (0, 2, 12),
+    ("real", "shuffled"): (0, 0, 12),
+    ("virtual", "quiet"): (4, 10, 150),
+    ("virtual", "loaded"): (4, 10, 150),
+    ("virtual", "shuffled"): (4, 10, 150),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the study, or the part of it that was asked for, and report."""
+    parser = argparse.ArgumentParser(
+        prog="python -m depthprof.study",
+        description="Measure false alarms, power and attribution where the truth is known. What"
+        " the folder holds already is not measured again.",
+    )
+    parser.add_argument("folder", type=Path, help="where the results are and go")
+    parser.add_argument("--worlds", default=",".join(WORLDS), help="light,real,virtual")
+    parser.add_argument("--conditions", default=",".join(CONDITIONS), help="quiet,loaded,shuffled")
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds a comparison [60]")
+    parser.add_argument("--samples", type=Path, help="keep every sample in this folder (large)")
+    parser.add_argument("--report-only", action="store_true", help="measure nothing")
+    chosen = parser.parse_args(arguments)
+    store = Store(chosen.folder, chosen.samples)
+    if not chosen.report_only:
+        _measure(store, chosen)
+    from depthprof.study.findings import write_findings
+
+    write_findings(store)
+    return 0
+
+
+def cells(worlds: Sequence[str], conditions: Sequence[str]) -> Iterator[Cell]:
+    """All cells of the study, by world and condition."""
+    for world in worlds:
+        for condition in conditions:
+            yield from course(world, condition, *SIZES[world, condition])
+
+
+def _measure(store: Store, chosen: argparse.Namespace) -> None:
+    done = {row["name"] for row in store.rows()}
+    ends = monotonic() + 60 * chosen.minutes
+    todo = [
+        cell
+        for cell in cells(chosen.worlds.split(","), chosen.conditions.split(","))
+        if cell.name not in done
+    ]
+    for condition in CONDITIONS:
+        with neighbours(condition):
+            for cell in (cell for cell in todo if cell.condition == condition):
+                if monotonic() >= ends:
+                    return
+                judged, row = take(cell, chosen.budget)
+                store.add(row, judged.run)
+                spent = f"{row['turns']} turns, {row['elapsed_s']:.1f} s"
+                culprit = row["culprit"] or "none"
+                print(f"{row['name']}: {row['ended']}, {spent}, culprit {culprit}", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except DepthprofError as error:
+        sys.exit(f"depthprof.study: {error}")
+    except KeyboardInterrupt:
+        sys.exit("depthprof.study: stopped; run it again to go on")

@@ -1,0 +1,88 @@
+"""What the study measures: which worlds, conditions and slow-downs, and how often each."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from depthprof.study.injection import Injection
+
+WORLDS = ("light", "real", "virtual")
+CONDITIONS = ("quiet", "loaded", "shuffled")
+RATIOS = (0.02, 0.05, 0.10, 0.25, 1.00)
+STAGES = ("preprocess", "h2d", "forward", "postprocess", "d2h", "return")
+GOALS = (
+    ("preprocess", 0.05),
+    ("forward", 0.05),
+    ("postprocess", 0.10),
+    ("return", 0.10),
+    ("h2d", 1.00),
+    ("postprocess", 1.00),
+)
+"""Slow-downs the published goals name: 5 % of 1 ms, 10 % of 100 us, 100 % of 50 us (or more)."""
+
+LONG_STAGES = ("preprocess", "forward", "return")
+"""Stages long enough that a small part of them can be slept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One comparison of the study.
+
+    Attributes:
+        world: "light" (a torch-free pipeline), "real" (V2 at a small input), "virtual" (an
+            asynchronous device in virtual time).
+        condition: "quiet", "loaded" (a neighbour on every core) or "shuffled" (layouts).
+        arm: "aa" (the same twice), "placebo" (a harmless difference) or "injected".
+        injection: the slow-down of the candidate; None in the other arms.
+        number: counts the repetitions.
+    """
+
+    world: str
+    condition: str
+    arm: str
+    injection: Injection | None
+    number: int
+
+    @property
+    def name(self) -> str:
+        """Unique name, the key by which a study is resumed."""
+        return f"{self.world}/{self.condition}/{self.arm}/{self.injection or '-'}/{self.number}"
+
+    @property
+    def seed(self) -> int:
+        """Seed of layouts and orders: every comparison has its own, in all conditions the same."""
+        return 1_000 + self.number
+
+
+def course(world: str, condition: str, rounds: int, focus: int, same: int) -> Iterator[Cell]:
+    """Yield the cells of one world and condition, all arms mixed.
+
+    Args:
+        world: see `Cell`. condition: see `Cell`.
+        rounds: of every stage with every ratio.
+        focus: rounds of the slow-downs that the goals name.
+        same: comparisons of identical code at least, A/A and placebo in turns.
+    """
+    grid = [
+        Injection(stage, _kind(stage, ratio, number), ratio)
+        for number in range(rounds)
+        for ratio in RATIOS
+        for stage in STAGES
+    ]
+    goals = [
+        Injection(stage, _kind(stage, ratio, number), ratio)
+        for number in range(rounds, rounds + focus)
+        for stage, ratio in GOALS
+    ]
+    slowed = [*grid, *goals]
+    for number in range(max(len(slowed), same)):
+        yield Cell(world, condition, "aa" if number % 2 else "placebo", None, number)
+        if number < len(slowed):
+            yield Cell(world, condition, "injected", slowed[number], number)
+
+
+def _kind(stage: str, ratio: float, number: int) -> str:
+    """The kind of a round, in turns; sleeps only where they can be as short as they are asked."""
+    kinds = ["busy", "copies"]
+    if stage in LONG_STAGES and ratio >= 0.25:
+        kinds.append("sleep")
+    return kinds[number % len(kinds)]
