@@ -1,15 +1,19 @@
 """The public functions: load a model or a pipeline, profile one variant, compare two."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depthprof.errors import BadInput
+from depthprof.calibration import calibrate as summed_up
+from depthprof.calibration import fingerprint
+from depthprof.calibrationfile import find_calibration, write_calibration
+from depthprof.errors import BadInput, PipelineError
 from depthprof.gate import enough, judge
 from depthprof.measure import Plan, Progress, SidePlan, measure
 from depthprof.measure.plan import OnProgress
 from depthprof.pipelines.registry import check_variant
-from depthprof.records import Judged, Policy, Run, Workload
+from depthprof.records import Calibration, Judged, Policy, Run, Workload
 
 if TYPE_CHECKING:
     import torch
@@ -140,14 +144,77 @@ def profile(
     return carry_out(plan, policy or Policy(), on_progress)
 
 
+def calibrate(
+    variant: str = "v2",
+    workload: Workload | None = None,
+    *,
+    images: Sequence[str | Path] = (),
+    comparisons: int = 6,
+    budget_s: float = DEFAULT_BUDGET_S,
+    policy: Policy | None = None,
+    on_progress: OnProgress | None = None,
+) -> Calibration:
+    """Compare a variant with itself, again and again, to learn what this machine can tell apart.
+
+    Every other comparison has a placebo for a candidate: the same work under another name and with
+    its memory elsewhere. The result is saved, and `compare` takes it into account.
+
+    Args:
+        variant: what is compared with itself. workload: what it has to do.
+        images: pictures or folders. comparisons: how many; each starts launches of its own.
+        budget_s: seconds of measured turns of each, and what the detectable slow-down is told for.
+        policy: what counts as slower; on_progress: told after each block.
+
+    Returns:
+        Noise floor and detectable slow-down by stage; `depthprof.calibrationfile` has saved it.
+
+    Raises:
+        DepthprofError: refused, a side failed, or the result could not be saved.
+    """
+    if comparisons < 1:
+        raise BadInput(f"comparisons is {comparisons!r}, but must be at least 1")
+    work, rules = workload or Workload(), replace(policy or Policy(), calibration=None)
+    runs = []
+    for number in range(comparisons):
+        sides = [SidePlan(name, f"{variant} ({name})", variant, work) for name in "ab"]
+        plan = Plan(
+            sides=(sides[0], replace(sides[1], placebo=number % 2 == 1)),
+            images=tuple(Path(image) for image in images),
+            budget_s=budget_s,
+            seed=number,
+        )
+        check_plan(plan)
+        run = measure(plan, on_progress or _silent, lambda run: enough(run, rules))
+        if run.failures:
+            raise PipelineError(f"{variant} failed while calibrating: {run.failures[0].text}")
+        runs.append(run)
+        if run.ended == "interrupted":
+            break
+    subject = f"{variant}, {work.model}, input {work.input_size}, batch {work.batch}, {work.dtype}"
+    found = summed_up(runs, len(runs) // 2, rules, budget_s, subject)
+    write_calibration(found)
+    return found
+
+
 def carry_out(plan: Plan, policy: Policy, on_progress: OnProgress | None = None) -> Judged:
-    """Measure a plan and judge the run; the one place where both towers are called."""
+    """Measure a plan and judge the run; the one place where both towers are called.
+
+    A calibration of this machine and workload, if there is one, joins the policy.
+    """
     check_plan(plan)
+    known: dict[str, Calibration | None] = {}
+
+    def policy_of(run: Run) -> Policy:
+        name = fingerprint(run)
+        if name not in known:
+            known[name] = find_calibration(name)
+        return replace(policy, calibration=known[name])
 
     def may_end(run: Run) -> bool:
-        return enough(run, policy)
+        return enough(run, policy_of(run))
 
-    return judge(measure(plan, on_progress or _silent, may_end), policy)
+    run = measure(plan, on_progress or _silent, may_end)
+    return judge(run, policy_of(run))
 
 
 def check_plan(plan: Plan) -> None:

@@ -25,6 +25,8 @@ ROOMS = {
     "gate": (3, JUDGING),
     "report": (4, JUDGING),
     "runfile": (2, LOBBY),
+    "calibrationfile": (2, LOBBY),
+    "calibration": (4, JUDGING),
     "clock": (1, MEASURING),
     "conditions": (1, MEASURING),
     "machine": (1, MEASURING),

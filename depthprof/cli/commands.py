@@ -22,6 +22,43 @@ def profile(arguments: Namespace) -> int:
     return _measure(arguments, (arguments.baseline,))
 
 
+def calibrate(arguments: Namespace) -> int:
+    """Compare a side with itself, save what came of it, and show it."""
+    from dataclasses import asdict
+
+    from depthprof import api
+    from depthprof.cli.progress import progress_display
+    from depthprof.cli.sides import side_plans
+    from depthprof.report.calibrated import print_calibration, sentence
+
+    (side,) = side_plans(arguments, (arguments.baseline,))
+    if side.checkpoint is not None:
+        raise BadInput("calibrate takes no --checkpoint: speed does not depend on weights")
+    with progress_display(arguments.quiet, arguments.budget) as on_progress:
+        found = api.calibrate(
+            side.variant,
+            side.workload,
+            images=arguments.images,
+            comparisons=arguments.comparisons,
+            budget_s=arguments.budget,
+            policy=policy_from(arguments, Policy()),
+            on_progress=on_progress,
+        )
+    if arguments.json is not None:
+        text = json.dumps({"schema": 1, "kind": "calibration", **asdict(found)}, indent=2)
+        if arguments.json == "-":
+            print(text)
+            return 0
+        _write_json(Path(arguments.json), text)
+    if arguments.quiet:
+        print(sentence(found))
+        return 0
+    from rich.console import Console
+
+    print_calibration(found, Console())
+    return 0
+
+
 def report(arguments: Namespace) -> int:
     """Make the reports of a saved run again; its own policy holds unless options change it."""
     from depthprof.gate import judge
@@ -52,6 +89,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "compare": compare,
     "profile": profile,
     "report": report,
+    "calibrate": calibrate,
     "variants": variants,
 }
 

@@ -36,6 +36,7 @@ def build_parser() -> Parser:
     _compare(commands)
     _profile(commands)
     _report(commands)
+    _calibrate(commands)
     commands.add_parser("variants", help="list what can be measured")
     return parser
 
@@ -82,6 +83,28 @@ def _report(commands: "argparse._SubParsersAction[Parser]") -> None:
     parser.add_argument("path", metavar="PATH", help="a report folder, or the run.json in it")
     _policy(parser)
     parser.add_argument("--json", metavar="FILE", help="write the summary there; - prints only it")
+    parser.add_argument("--quiet", action="store_true", help="print the one sentence only")
+
+
+def _calibrate(commands: "argparse._SubParsersAction[Parser]") -> None:
+    parser = _command(
+        commands, "calibrate", "compare a side with itself, to learn what this machine can tell"
+    )
+    parser.add_argument("baseline", metavar="A", nargs="?", default="v2", help="a side [v2]")
+    _workload(parser)
+    group = parser.add_argument_group("measuring")
+    group.add_argument(
+        "--comparisons", type=int, default=6, metavar="N", help="of identical code [6]"
+    )
+    group.add_argument(
+        "--budget",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="most seconds of measured turns of each; what is detectable is told for it [60]",
+    )
+    _policy(parser)
+    parser.add_argument("--json", metavar="FILE", help="write the outcome there; - prints only it")
     parser.add_argument("--quiet", action="store_true", help="print the one sentence only")
 
 

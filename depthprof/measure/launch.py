@@ -167,6 +167,7 @@ class LaunchTaker:
                 "variant": side.variant,
                 "workload": asdict(side.workload),
                 "checkpoint": None if side.checkpoint is None else str(side.checkpoint),
+                "placebo": side.placebo,
             }
             for side in group
         ]

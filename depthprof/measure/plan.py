@@ -19,13 +19,17 @@ WORKER = "depthprof.measure.worker"
 
 @dataclass(frozen=True, slots=True)
 class SidePlan:
-    """One side as asked for. `name` is "a" or "b"; `label` is what people read."""
+    """One side as asked for. `name` is "a" or "b"; `label` is what people read.
+
+    A `placebo` is loaded under another name and behind a padding, and does the same work.
+    """
 
     name: str
     label: str
     variant: str
     workload: Workload
     checkpoint: Path | None = None
+    placebo: bool = False
 
 
 @dataclass(frozen=True, slots=True)

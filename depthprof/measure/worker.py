@@ -18,6 +18,7 @@ from depthprof.measure.serving import serve, take_block
 from depthprof.pictures import load_pictures
 from depthprof.pipelines.check import blame, checked_iteration
 from depthprof.pipelines.device import resolve_device
+from depthprof.pipelines.placebo import Renamed, padding
 from depthprof.pipelines.registry import load_pipeline
 from depthprof.pipelines.sizing import size_note
 from depthprof.records import Workload, workload_from
@@ -72,11 +73,14 @@ class Worker:
             workload = resolve_device(workload_from(side["workload"]))
             _set_threads(workload)
             checkpoint = side["checkpoint"]
-            pipeline = load_pipeline(
+            before = padding() if side.get("placebo") else None
+            pipeline: Any = load_pipeline(
                 side["variant"],
                 workload,
                 checkpoint=None if checkpoint is None else Path(checkpoint),
             )
+            if before is not None:
+                pipeline = Renamed(pipeline, before)
             pictures = load_pictures(
                 [Path(image) for image in images] or None, keeps_aspect=not workload.square
             )

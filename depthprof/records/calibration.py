@@ -40,6 +40,7 @@ class Calibration:
         comparisons: A/A comparisons; placebos: those of them whose sides differ harmlessly.
         budget_s: the budget `detectable_ratio` is stated for.
         power: the probability with which it is found.
+        stages: those with enough sound pairs to say anything, the total last.
     """
 
     fingerprint: str

@@ -12,6 +12,7 @@ from depthprof.records import (
     TimerView,
     workload_differences,
 )
+from depthprof.report import calibrated
 from depthprof.units import duration, percent
 
 DEVICE_MARK = "*"
@@ -21,6 +22,9 @@ DEVICE_LEGEND = (
 )
 FEW_PAIRS = 12
 """Pairs of the first look, enough for a verdict at the default confidence."""
+
+NEIGHBOURS_WORTH_RATIO = 0.05
+"""Neighbours that use less of the CPU than this are not worth a sentence."""
 
 BLAME_WORTH_NS = 10_000
 """A wait shorter than this is not worth a sentence about timers."""
@@ -167,8 +171,28 @@ def remarks(judged: Judged) -> list[str]:
         lines.append(
             "each side had a worker of its own: differences between processes widen the intervals"
         )
+    lines += conditions(judged)
     if judged.run.ended == "interrupted":
         lines.append("interrupted: these are the figures up to then")
+    return lines
+
+
+def conditions(judged: Judged) -> list[str]:
+    """What the machine did, and what it is known to be able to tell apart."""
+    lines = []
+    rows = judged.comparison.stages if judged.comparison else ()
+    by_cpu = [row.stage for row in rows if row.clock == "cpu"]
+    if by_cpu:
+        lines.append(
+            f"{', '.join(by_cpu)}: judged by CPU time, because other processes preempted most"
+            " samples"
+        )
+    neighbours = judged.comparison.neighbours_ratio if judged.comparison else None
+    if neighbours is not None and neighbours >= NEIGHBOURS_WORTH_RATIO:
+        lines.append(f"other processes used {percent(neighbours)} of the CPU meanwhile")
+    known = judged.policy.calibration
+    if known is not None:
+        lines.append(f"calibrated on {known.created[:10]}: {calibrated.sentence(known)}")
     return lines
 
 

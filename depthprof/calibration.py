@@ -1,0 +1,222 @@
+"""From comparisons of identical code to what a machine can tell apart. Pure functions.
+
+Pairs scatter within a launch, and launches scatter around each other; the first shrinks with the
+budget, the second does not. So the noise floor is made of the second, and the detectable slow-down
+of both.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from depthprof.comparison.evidence import evidence
+from depthprof.comparison.pairing import pair_blocks
+from depthprof.gate import judge
+from depthprof.looks import look_number
+from depthprof.records import (
+    STAGES,
+    TOTAL,
+    WARM_UP_TURN,
+    Calibration,
+    Judged,
+    Policy,
+    Run,
+    StageCalibration,
+    Status,
+)
+from depthprof.stats import (
+    MAX_PAIRS,
+    fewest_pairs,
+    hodges_lehmann,
+    look_share,
+    shared_confidence,
+)
+
+POWER = 0.95
+LAUNCHES = 3
+"""Launches of a default comparison, which is what is calibrated for."""
+
+FLOOR_DEVIATIONS = 3.0
+"""The noise floor is so many standard deviations of the mean of the launches: 0.3 % of identical
+comparisons lie outside, before the pairs' own interval and the launches' agreement are asked."""
+
+HODGES_LEHMANN_VARIANCE = math.pi / 3
+"""Variance of the Hodges-Lehmann estimate against the mean's, for normal differences (Hodges and
+Lehmann 1963)."""
+
+MEDIAN_VARIANCE = math.pi / 2
+"""Variance of a median against the mean's, for normal values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Scatter of one stage's log ratios over runs of identical code.
+
+    Attributes:
+        pair_sd: within a launch, from pair to pair. launch_sd: between launches, beyond that.
+        clock: which judged it most often.
+        median_ns: the stage's length.
+    """
+
+    pair_sd: float
+    launch_sd: float
+    clock: str
+    median_ns: float
+
+
+def calibrate(
+    runs: Sequence[Run], placebos: int, policy: Policy, budget_s: float, subject: str
+) -> Calibration:
+    """Sum up comparisons of identical code.
+
+    Args:
+        runs: of two sides each, all of one machine and workload.
+        placebos: how many of them differ harmlessly.
+        policy: whose verdicts are counted; its own calibration is not used.
+        budget_s: seconds of measured turns the detectable slow-down is stated for.
+        subject: what was measured, in words.
+
+    Raises:
+        ValueError: no runs.
+    """
+    if not runs:
+        raise ValueError("a calibration needs at least one run")
+    judged = [judge(run, policy) for run in runs]
+    pairs = max(1.0, budget_s / _seconds_a_pair(runs))
+    stages = []
+    for column, name in enumerate((*runs[0].samples.stages, TOTAL)):
+        noise = stage_noise(runs, column)
+        if noise is None:
+            continue
+        floor = math.expm1(FLOOR_DEVIATIONS * noise.launch_sd / math.sqrt(LAUNCHES))
+        stages.append(
+            StageCalibration(
+                stage=name,
+                clock=noise.clock,
+                median_ns=round(noise.median_ns),
+                pair_sd_ratio=round(noise.pair_sd, 6),
+                launch_sd_ratio=round(noise.launch_sd, 6),
+                noise_ratio=round(floor, 6),
+                detectable_ratio=round(detectable_ratio(noise, floor, policy, pairs), 6),
+                false_alarms=sum(_alarmed(one, name) for one in judged),
+            )
+        )
+    return Calibration(
+        fingerprint=fingerprint(runs[0]),
+        subject=subject,
+        created=runs[-1].created,
+        comparisons=len(runs),
+        placebos=placebos,
+        budget_s=budget_s,
+        power=POWER,
+        stages=tuple(stages),
+    )
+
+
+def fingerprint(run: Run) -> str:
+    """What a calibration holds for: machine, software and workload, in 16 hexadecimal digits.
+
+    Which variant was measured is not in it: versions of one model are compared with each other.
+    Where the sides have unlike workloads there is no such thing, and the text says so.
+    """
+    work = [asdict(side.workload) | {"seed": 0, "threads": side.threads} for side in run.sides]
+    if work[0] != work[-1]:
+        return "unlike workloads"
+    known = run.environment
+    machine = (known.cpu, known.cpu_cores, known.memory_bytes >> 28, known.platform.split()[0])
+    software = (known.python.rpartition(".")[0], known.torch, known.gpu, known.driver, known.cuda)
+    text = json.dumps([work[0], machine, software], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def stage_noise(runs: Sequence[Run], column: int) -> Noise | None:
+    """Scatter of one stage (a column of the samples, the total last) within and between launches.
+
+    The pairs' scatter is the median absolute deviation from their launch's median, times 1.4826
+    (normal consistency; Rousseeuw and Croux, JASA 88 (1993) 1273-1283). The launches' is what is
+    left of their medians' variance once the pairs' share is taken away (method of moments, one way
+    random effects: Searle, Casella and McCulloch, Variance Components, 1992, section 3.5).
+
+    Returns:
+        The scatter, or None where fewer than two launches have sound pairs, or it takes no time.
+    """
+    rests: list[np.ndarray] = []
+    centres, counts, clocks, lengths = [], [], [], []
+    for run in runs:
+        known = evidence(run)
+        pairs = pair_blocks(known)
+        spans = pairs.judged_ns[:, :, column]
+        sound = (spans > 0).all(axis=0)
+        logs = np.log(spans[1, sound] / spans[0, sound])
+        launches = pairs.launch[sound]
+        clocks.append(known.clocks[column])
+        lengths.append(float(np.nanmedian(spans)) if sound.any() else math.nan)
+        for launch in np.unique(launches):
+            members = logs[launches == launch]
+            centres.append(float(np.median(members)))
+            counts.append(len(members))
+            rests.append(members - np.median(members))
+    median_ns = float(np.nanmedian(lengths)) if not np.isnan(lengths).all() else 0.0
+    clock = max(set(clocks), key=clocks.count)
+    if len(centres) < 2 or median_ns <= 0:
+        return None
+    pair_sd = 1.4826 * float(np.median(np.abs(np.concatenate(rests))))
+    expected = MEDIAN_VARIANCE * pair_sd**2 * float(np.mean(1 / np.asarray(counts)))
+    beyond = float(np.mean(np.square(centres))) - expected  # the truth is known: a ratio of 1
+    return Noise(pair_sd, math.sqrt(max(0.0, beyond)), clock, median_ns)
+
+
+def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: float) -> float:
+    """Smallest slow-down that is called SLOWER with probability POWER.
+
+    The estimate must lie so far above the threshold that its interval clears it: by the interval's
+    half-width, and by what the estimate itself scatters. The absolute floor is cleared likewise.
+
+    Args:
+        noise: of the stage. floor_ratio: its noise floor. policy: threshold, floor, confidence.
+        pairs: how many the budget gives.
+    """
+    shared = shared_confidence(policy.confidence, len(STAGES) + 1)
+    confidence = 1 - (1 - shared) * look_share(look_number(round(pairs)))
+    batch = math.ceil(pairs / MAX_PAIRS)
+    units = max(fewest_pairs(confidence), round(pairs / batch))
+    unit_sd = noise.pair_sd * (math.sqrt(MEDIAN_VARIANCE / batch) if batch > 1 else 1.0)
+    width = unit_sd * _half_width(units, confidence)
+    spread = unit_sd * math.sqrt(HODGES_LEHMANN_VARIANCE / units)
+    chance = NormalDist().inv_cdf(POWER) * math.hypot(spread, noise.launch_sd / math.sqrt(LAUNCHES))
+    least = max(policy.threshold_ratio, floor_ratio, policy.floor_ns / noise.median_ns)
+    return math.expm1(math.log1p(least) + width + chance)
+
+
+def _half_width(units: int, confidence: float) -> float:
+    """Half-width of the interval for as many values that lie as normal ones are expected to.
+
+    Their standard deviation is 1; the places are Blom's (Statistical Estimates and Transformed
+    Beta-Variables, 1958).
+    """
+    places = [(number - 0.375) / (units + 0.25) for number in range(1, units + 1)]
+    known = hodges_lehmann([NormalDist().inv_cdf(place) for place in places], confidence)
+    if known is None:
+        raise ValueError(f"{units} values give no interval at {confidence}")
+    return (known.high - known.low) / 2
+
+
+def _seconds_a_pair(runs: Sequence[Run]) -> float:
+    """Seconds of iterations that a pair takes, over all runs."""
+    spent_s, pairs = 0.0, 0
+    for run in runs:
+        judged = run.samples.turn != WARM_UP_TURN
+        spent_s += float(run.samples.host_ns[judged].clip(min=0).sum()) / 1e9
+        pairs += sum(launch.turns for launch in run.launches)
+    return spent_s / max(1, pairs) or math.inf
+
+
+def _alarmed(judged: Judged, stage: str) -> bool:
+    if judged.judgement is None:
+        raise ValueError("a calibration is made of comparisons")
+    return judged.judgement.verdict(stage).status in (Status.SLOWER, Status.FASTER)

@@ -1,0 +1,106 @@
+"""The instruments: real counters where there are any, UNKNOWN where there are none."""
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from depthprof import conditions
+from depthprof.conditions import BlockWatch, GpuWatch
+from depthprof.records import UNKNOWN, WITNESSES
+
+
+def test_a_block_is_watched_from_begin_to_end() -> None:
+    watch = BlockWatch()
+    watch.begin()
+    start = time.process_time_ns()
+    while time.process_time_ns() - start < 20_000_000:
+        pass
+    seen = dict(zip(WITNESSES, watch.end(), strict=True))
+    assert seen["cpu_ns"] >= 20_000_000
+    assert seen["wall_ns"] >= seen["cpu_ns"] * 0.9
+    assert seen["throttled"] == UNKNOWN
+    assert all(value >= UNKNOWN for value in seen.values())
+
+
+def test_own_switches_are_counted() -> None:
+    if not conditions.can_watch():
+        pytest.skip("this system does not tell a thread's switches")
+    _, before = conditions.switches()
+    for _ in range(5):
+        time.sleep(0.001)
+    _, after = conditions.switches()
+    assert after - before >= 5
+
+
+def test_files_that_are_missing_or_odd_are_unknown(tmp_path: Path) -> None:
+    assert conditions._stat(tmp_path / "none") == (UNKNOWN, UNKNOWN)
+    assert conditions._pressure(tmp_path / "none") == UNKNOWN
+    odd = tmp_path / "odd"
+    odd.write_text("what is this\n")
+    assert conditions._stat(odd) == (UNKNOWN, UNKNOWN)
+    assert conditions._pressure(odd) == UNKNOWN
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  10 1 5 900 3 0 2 7 4 0\ncpu0 1 2 3\n")
+    assert conditions._stat(stat) == (18 * conditions.TICK_NS, 7 * conditions.TICK_NS)
+    pressure = tmp_path / "pressure"
+    pressure.write_text("some avg10=0.00 avg60=0.00 avg300=0.00 total=1234\nfull total=5\n")
+    assert conditions._pressure(pressure) == 1_234_000
+
+
+def test_without_thread_accounting_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conditions, "RUSAGE_THREAD", None)
+    assert conditions.switches() == (UNKNOWN, UNKNOWN)
+    watch = BlockWatch()
+    watch.begin()
+    seen = dict(zip(WITNESSES, watch.end(), strict=True))
+    assert seen["others_involuntary"] == UNKNOWN
+
+
+class FakeNvml(SimpleNamespace):
+    """An NVML that answers two questions and refuses others as the real one does."""
+
+    NVML_CLOCK_SM = 1
+    nvmlClocksThrottleReasonHwSlowdown = 8  # noqa: N815
+    nvmlClocksThrottleReasonSwThermalSlowdown = 32  # noqa: N815
+
+    def __init__(self, reasons: int) -> None:
+        import pynvml
+
+        super().__init__(NVMLError=pynvml.NVMLError, reasons=reasons, asked=[])
+
+    def nvmlInit(self) -> None:  # noqa: N802
+        pass
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802
+        self.asked.append(index)
+        return index
+
+    def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle: int) -> int:  # noqa: N802
+        del handle
+        return self.reasons
+
+    def nvmlDeviceGetClockInfo(self, handle: int, kind: int) -> int:  # noqa: N802
+        del handle, kind
+        raise self.NVMLError(3)
+
+
+def test_gpu_faults_are_told_from_normal_reasons() -> None:
+    idle_and_power_cap = 1 | 4
+    calm = GpuWatch("cuda:0", FakeNvml(idle_and_power_cap)).read()
+    assert calm == {"throttled": 0, "sm_clock_mhz": UNKNOWN}
+    assert GpuWatch("cuda:0", FakeNvml(4 | 32)).read()["throttled"] == 32
+
+
+def test_cuda_visible_devices_renumbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    nvml: Any = FakeNvml(0)
+    GpuWatch("cuda:1", nvml)
+    assert nvml.asked == [5]
+
+
+def test_without_a_driver_the_gpu_is_unknown() -> None:
+    seen = GpuWatch("cuda:0").read()
+    assert set(seen) <= {"throttled", "sm_clock_mhz"}
