@@ -71,6 +71,8 @@ def _compared(comparison: Comparison, judgement: Judgement, candidate: Side) -> 
         "sentence": judgement.sentence,
         "per": comparison.per,
         "confidence": comparison.confidence,
+        "look": comparison.look,
+        "neighbours_ratio": comparison.neighbours_ratio,
     }
 
 
@@ -96,6 +98,7 @@ def _verdict(row: StageComparison, verdict: Verdict) -> dict[str, Any]:
         "share_ratio": row.candidate.share_ratio,
         "launch_ratios": list(row.launch_ratios),
         "pairs": row.pairs,
+        "spoilt_ratio": row.spoilt_ratio,
     }
 
 

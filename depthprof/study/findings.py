@@ -1,8 +1,112 @@
-"""Tables and plots of the study."""
+"""What the study found: tables (CSV), plots (PNG) and a page (Markdown) beside its data."""
 
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from depthprof.machine import cpu_name, usable_cores
+from depthprof.study import tables
+from depthprof.study.plots import plot_alarms, plot_power, plot_times
 from depthprof.study.store import Store
+from depthprof.units import percent
+
+OWN_RULE = "depthprof"
+PEERS_FILE = "peers.csv"
 
 
 def write_findings(store: Store) -> None:
-    """Write what the results say beside them."""
-    del store
+    """Write what the results so far say; nothing where there are none."""
+    rows = store.rows()
+    if not rows:
+        return
+    folder = store.folder
+    stages, comparisons = tables.stage_table(rows), tables.comparison_table(rows)
+    found = {
+        "false_alarms": tables.false_alarms(stages, ["world", "condition", "arm"]),
+        "false_alarms_by_stage": tables.false_alarms(stages, ["world", "condition", "stage"]),
+        "alarmed_comparisons": tables.alarmed_comparisons(comparisons, ["world", "condition"]),
+        "power": tables.power(stages),
+        "power_goals": tables.power_goals(stages),
+        "attribution": tables.attribution(comparisons),
+        "times": tables.times(comparisons),
+        "doubled_times": tables.doubled_times(comparisons),
+    }
+    for name, table in found.items():
+        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
+    if len(found["power"]):
+        plot_power(found["power"], folder / "power.png")
+    plot_times(comparisons, folder / "times.png")
+    alarms = alarms_by_rule(stages, folder)
+    if len(alarms):
+        plot_alarms(alarms, folder / "alarms.png")
+    (folder / "README.md").write_text(page(found, alarms, len(rows)), encoding="utf-8")
+
+
+def alarms_by_rule(stages: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """False alarms of depthprof and, where they were asked, of the peers, on measured worlds."""
+    measured = stages[stages.world != "virtual"]
+    own = tables.false_alarms(measured, ["condition"]).assign(rule=OWN_RULE)
+    file = folder / PEERS_FILE
+    if not len(own) or not file.exists():
+        return own
+    peers = pd.read_csv(file)
+    lines = [
+        {"rule": rule, "condition": condition}
+        | tables.rate(int(group.alarms.sum()), int(group.trials.sum()))
+        for (rule, condition), group in peers.groupby(["rule", "condition"], sort=False)
+    ]
+    return pd.concat([own, pd.DataFrame(lines)], ignore_index=True)
+
+
+def page(found: dict[str, pd.DataFrame], alarms: pd.DataFrame, comparisons: int) -> str:
+    """The tables as one Markdown page, rates in percent with their 95 % intervals."""
+    parts = [
+        "# The calibration study\n",
+        f"{comparisons} comparisons on {cpu_name()}, {usable_cores()} cores,"
+        f" Python {platform.python_version()}. Intervals are exact (Clopper and Pearson), 95 %.\n",
+        "## False alarms a stage comparison, identical code\n",
+        _rates(found["false_alarms"], ["world", "condition", "arm"], ["inconclusive"]),
+        "## Comparisons with a false alarm in any stage\n",
+        _rates(found["alarmed_comparisons"], ["world", "condition"], []),
+        "## Beside the peers\n",
+        _rates(alarms, ["rule", "condition"], []),
+        "![false alarms](alarms.png)\n",
+        "## Power: the slow-downs the goals name\n",
+        _rates(found["power_goals"], ["goal", "world", "condition"], ["inconclusive", "same"]),
+        "![detection against effect](power.png)\n",
+        "## Attribution: the culprit named is the stage that was slowed\n",
+        _rates(found["attribution"], ["world", "condition"], []),
+        "## Seconds from the first measured turn to the verdict\n",
+        _plain(found["doubled_times"]),
+        _plain(found["times"]),
+        "![time to the verdict](times.png)\n",
+    ]
+    return "\n".join(parts)
+
+
+def _rates(table: pd.DataFrame, by: list[str], more: list[str]) -> str:
+    if not len(table):
+        return "No data yet.\n"
+    head = [*by, "seen", "rate", "95 % interval", *more]
+    lines = []
+    for row in table.to_dict("records"):
+        interval = f"{percent(row['low'])} to {percent(row['high'])}"
+        seen = f"{row['hits']} of {row['trials']}"
+        lines.append(
+            [*(row[name] for name in by), seen, percent(row["rate"]), interval]
+            + [row[name] for name in more]
+        )
+    return _markdown(head, lines)
+
+
+def _plain(table: pd.DataFrame) -> str:
+    if not len(table):
+        return "No data yet.\n"
+    return _markdown(list(table.columns), [list(row) for row in table.itertuples(index=False)])
+
+
+def _markdown(head: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
+    rows: list[Sequence[object]] = [head, ["---"] * len(head), *lines]
+    return "\n".join("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows) + "\n"

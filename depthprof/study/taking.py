@@ -11,7 +11,7 @@ from depthprof.gate import enough, judge
 from depthprof.machine import usable_cores
 from depthprof.measure import Plan, Progress, SidePlan, measure
 from depthprof.measure.plan import WORKER
-from depthprof.records import Comparison, Estimate, Judged, Policy, Run, Workload
+from depthprof.records import TOTAL, Comparison, Estimate, Judged, Policy, Run, Workload
 from depthprof.study.cells import Cell
 from depthprof.study.virtual import virtual_run
 
@@ -107,7 +107,7 @@ def row_of(cell: Cell, judged: Judged) -> dict[str, Any]:
         "depthprof": judged.run.environment.commit,
         "ended": judged.run.ended,
         "look": comparison.look,
-        "turns": sum(launch.turns for launch in judged.run.launches),
+        "turns": comparison.stage(TOTAL).pairs,
         "neighbours_ratio": comparison.neighbours_ratio,
         "left_out": comparison.skipped.by_rule,
         "culprit": judgement.culprit,

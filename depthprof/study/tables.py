@@ -1,0 +1,168 @@
+"""From the study's rows to rates with intervals. Pure functions over tables."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from scipy.stats import binomtest
+
+from depthprof.records import TOTAL
+
+ALARMS = ("SLOWER", "FASTER")
+CONFIDENCE = 0.95
+
+GOALS = {
+    # goal: (stages, added ratio)
+    "+5 % of 1 ms or more": (("preprocess", "forward"), 0.05),
+    "+10 % of 100 us or more": (("postprocess", "return"), 0.10),
+    "+100 % of 50 us or more": (("h2d", "postprocess"), 1.00),
+}
+"""The slow-downs the goals name, on the stages of the light and the virtual pipeline."""
+
+
+def stage_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One line a stage comparison: where, which stage, injected or not, verdict."""
+    lines = []
+    for row in rows:
+        where = {
+            name: row[name]
+            for name in ("name", "world", "condition", "arm", "injected", "kind", "added_ratio")
+        }
+        for stage, found in row["stages"].items():
+            ratio = found["ratio"] or [None] * 3
+            lines.append(
+                where
+                | {"stage": stage, "status": found["status"], "code": found["code"]}
+                | {"clock": found["clock"], "pairs": found["pairs"], "ratio": ratio[1]}
+                | {"low": ratio[0], "high": ratio[2], "baseline_ns": found["baseline_ns"]}
+                | {"spoilt_ratio": found["spoilt_ratio"]}
+            )
+    return pd.DataFrame(lines)
+
+
+def comparison_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One line a comparison: where, what was named, how long it took."""
+    names = ("name", "world", "condition", "arm", "injected", "kind", "added_ratio", "culprit")
+    more = ("exit_code", "ended", "turns", "measured_s", "elapsed_s", "neighbours_ratio")
+    table = pd.DataFrame([{name: row[name] for name in (*names, *more)} for row in rows])
+    table["alarms"] = [_alarms(row) for row in rows]
+    return table
+
+
+def rate(hits: int, trials: int) -> dict[str, float | int]:
+    """A rate with its exact interval (Clopper and Pearson, Biometrika 26 (1934) 404-413)."""
+    if not trials:
+        return {"hits": 0, "trials": 0, "rate": float("nan"), "low": 0.0, "high": 1.0}
+    interval = binomtest(hits, trials).proportion_ci(CONFIDENCE, method="exact")
+    low, high = float(interval.low), float(interval.high)
+    return {"hits": hits, "trials": trials, "rate": hits / trials, "low": low, "high": high}
+
+
+def false_alarms(stages: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Verdicts SLOWER or FASTER on identical code, and what was left undecided."""
+    same = stages[stages.arm != "injected"]
+    lines = []
+    for key, group in same.groupby(list(by)):
+        alarmed = int(group.status.isin(ALARMS).sum())
+        undecided = int((group.status == "INCONCLUSIVE").sum())
+        place = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
+        lines.append(place | rate(alarmed, len(group)) | {"inconclusive": undecided})
+    return pd.DataFrame(lines)
+
+
+def alarmed_comparisons(comparisons: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Comparisons of identical code with a false alarm in any stage."""
+    same = comparisons[comparisons.arm != "injected"]
+    lines = []
+    for key, group in same.groupby(list(by)):
+        place = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
+        lines.append(place | rate(int((group.alarms > 0).sum()), len(group)))
+    return pd.DataFrame(lines)
+
+
+def power(stages: pd.DataFrame) -> pd.DataFrame:
+    """By world, condition, stage and size of the slow-down: found, undecided, missed."""
+    hit = stages[(stages.arm == "injected") & (stages.stage == stages.injected)]
+    lines = []
+    for key, group in hit.groupby(["world", "condition", "stage", "added_ratio"]):
+        names = ("world", "condition", "stage", "added_ratio")
+        lines.append(dict(zip(names, key, strict=True)) | _found(group))
+    return pd.DataFrame(lines)
+
+
+def power_goals(stages: pd.DataFrame) -> pd.DataFrame:
+    """The same, gathered as the goals ask for it."""
+    hit = stages[(stages.arm == "injected") & (stages.stage == stages.injected)]
+    lines = []
+    for goal, (names, ratio) in GOALS.items():
+        wanted = hit[hit.stage.isin(names) & (abs(hit.added_ratio - ratio) < 1e-9)]
+        for (world, condition), group in wanted.groupby(["world", "condition"]):
+            place = {"goal": goal, "world": world, "condition": condition}
+            lines.append(place | _found(group))
+    return pd.DataFrame(lines)
+
+
+def attribution(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """Of slowed comparisons in which a culprit is named: how often it is the slowed stage."""
+    lines = []
+    slowed = comparisons[(comparisons.arm == "injected") & comparisons.culprit.notna()]
+    for (world, condition), group in slowed.groupby(["world", "condition"]):
+        right = int((group.culprit == group.injected).sum())
+        lines.append({"world": world, "condition": condition} | rate(right, len(group)))
+    if lines:
+        right = int((slowed.culprit == slowed.injected).sum())
+        lines.append({"world": "all", "condition": "all"} | rate(right, len(slowed)))
+    return pd.DataFrame(lines)
+
+
+def times(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """Seconds from the first measured turn to the verdict, by arm and size of the slow-down."""
+    taken = comparisons[comparisons.measured_s.notna()].copy()
+    taken["what"] = [
+        "identical" if arm != "injected" else f"+{100 * ratio:.0f} %"
+        for arm, ratio in zip(taken.arm, taken.added_ratio, strict=True)
+    ]
+    lines = []
+    for (world, condition, what), group in taken.groupby(["world", "condition", "what"]):
+        seconds = group.measured_s
+        lines.append(
+            {"world": world, "condition": condition, "what": what, "comparisons": len(group)}
+            | {f"q{q}_s": round(float(seconds.quantile(q / 100)), 2) for q in (50, 90, 100)}
+        )
+    return pd.DataFrame(lines)
+
+
+def doubled_times(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """Seconds to the verdict where a stage of 1 ms or more is doubled."""
+    doubled = comparisons[
+        (comparisons.added_ratio == 1.0) & comparisons.injected.isin(("preprocess", "forward"))
+    ]
+    lines = []
+    for (world, condition), group in doubled.dropna(subset=["measured_s"]).groupby(
+        ["world", "condition"]
+    ):
+        seconds = group.measured_s
+        place = {"world": world, "condition": condition, "comparisons": len(group)}
+        within = int((seconds <= 3.0).sum())
+        lines.append(
+            place
+            | {"median_s": round(float(seconds.median()), 2), "longest_s": float(seconds.max())}
+            | {"within_3_s": within}
+        )
+    return pd.DataFrame(lines)
+
+
+def _found(group: pd.DataFrame) -> dict[str, float | int]:
+    counts = {
+        status.lower(): int((group.status == status).sum())
+        for status in ("INCONCLUSIVE", "SAME", "FASTER")
+    }
+    return rate(int((group.status == "SLOWER").sum()), len(group)) | counts
+
+
+def _alarms(row: dict[str, Any]) -> int:
+    return sum(
+        found["status"] in ALARMS
+        for stage, found in row["stages"].items()
+        if stage != TOTAL or row["arm"] != "injected"
+    )

@@ -1,0 +1,149 @@
+"""The study itself: its cells, its injections, its exact device, its tables."""
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from depthprof.comparison.evidence import evidence
+from depthprof.records import STAGES, Policy
+from depthprof.study import tables
+from depthprof.study.__main__ import SIZES, cells
+from depthprof.study.cells import CONDITIONS, WORLDS, Cell
+from depthprof.study.findings import write_findings
+from depthprof.study.injection import METHODS, Injection, Slowed, adder
+from depthprof.study.light import Light
+from depthprof.study.store import FILE, Store
+from depthprof.study.taking import row_of, take, variants
+from depthprof.study.virtual import DEVICE_NS, HOST_NS, virtual_run
+
+
+def virtual(arm: str = "aa", injection: Injection | None = None, condition: str = "quiet") -> Cell:
+    return Cell("virtual", condition, arm, injection, 0)
+
+
+def test_every_cell_has_a_name_of_its_own_and_every_arm_its_share() -> None:
+    every = list(cells(WORLDS, CONDITIONS))
+    assert len({cell.name for cell in every}) == len(every)
+    assert set(SIZES) == {(world, condition) for world in WORLDS for condition in CONDITIONS}
+    arms = Counter((cell.world, cell.condition, cell.arm) for cell in every)
+    for condition in CONDITIONS:
+        same = arms["light", condition, "aa"] + arms["light", condition, "placebo"]
+        assert 7 * same >= 1_000  # stage comparisons, without the total
+    assert sum(arms[w, c, "injected"] for w in WORLDS for c in CONDITIONS) >= 300
+    slowed = {cell.injection.stage for cell in every if cell.injection}
+    assert slowed == set(METHODS)
+    kinds = {cell.injection.kind for cell in every if cell.injection}
+    assert kinds == {"busy", "copies", "sleep"}
+
+
+def test_an_injection_has_a_name_that_can_be_read_back() -> None:
+    injection = Injection("forward", "busy", 0.05)
+    assert str(injection) == "forward-busy-5"
+    assert Injection.named("forward-busy-5") == injection
+    for wrong in ("sync-busy-5", "forward-magic-5"):
+        with pytest.raises(ValueError, match="no such injection"):
+            Injection.named(wrong)
+
+
+@pytest.mark.parametrize("kind", ["busy", "copies"])
+def test_added_work_grows_with_what_was_asked(kind: str) -> None:
+    # CPU time and a ratio within the test: neighbours and the machine's speed cancel out.
+    def cpu_ns(ns: float) -> float:
+        work, taken = adder(kind, ns), []
+        for _ in range(30):
+            start = time.thread_time_ns()
+            work()
+            taken.append(time.thread_time_ns() - start)
+        return median(taken)
+
+    assert 5 <= cpu_ns(2_000_000) / cpu_ns(200_000) <= 20
+
+
+def test_only_the_slowed_stage_is_touched() -> None:
+    picture = np.zeros((600, 512, 3), dtype=np.uint8)
+    light = Light()
+    slowed = Slowed(light, Injection("return", "busy", 1.0), picture)
+    for stage, method in METHODS.items():
+        same = getattr(slowed, method) == getattr(light, method)
+        assert same is (stage != "return")
+    assert slowed.added_ns == slowed.stage_ns > 0
+
+
+def test_variants_say_what_differs() -> None:
+    injection = Injection("h2d", "copies", 1.0)
+    assert variants(Cell("light", "quiet", "aa", None, 0)) == ("light", "light")
+    assert variants(Cell("light", "shuffled", "placebo", None, 0)) == (
+        "light:shuffled",
+        "light:shuffled:placebo",
+    )
+    assert variants(Cell("light", "loaded", "injected", injection, 0))[1] == "light:h2d-copies-100"
+    module = "depthprof.study.injected:"
+    assert variants(Cell("real", "shuffled", "injected", injection, 0)) == (
+        f"{module}shuffled_aa",
+        f"{module}shuffled_h2d_copies_100",
+    )
+
+
+def test_the_virtual_device_is_asynchronous_and_true() -> None:
+    run = virtual_run(virtual(), Policy())
+    known = evidence(run)
+    centres = dict(zip((*STAGES, "total"), np.nanmedian(known.judged_ns, axis=0), strict=True))
+    clocks = dict(zip((*STAGES, "total"), known.clocks, strict=True))
+    for stage, ns in {**HOST_NS, **DEVICE_NS}.items():
+        assert centres[stage] == pytest.approx(ns, rel=0.01)
+        assert clocks[stage] == ("device" if stage in DEVICE_NS else "host")
+    assert centres["sync"] == pytest.approx(5_000_000 + 100_000, rel=0.03)  # less the launches
+
+
+@pytest.mark.parametrize("stage", ["preprocess", "forward", "d2h"])
+def test_a_slowed_virtual_stage_is_named(stage: str) -> None:
+    judged, row = take(virtual("injected", Injection(stage, "busy", 1.0)), 1.0)
+    assert row["culprit"] == stage
+    assert row == {**row_of(virtual("injected", Injection(stage, "busy", 1.0)), judged), **row}
+    assert json.loads(json.dumps(row, allow_nan=False)) == row
+
+
+def test_identical_virtual_code_is_the_same_even_if_preempted() -> None:
+    for condition in CONDITIONS:
+        _, row = take(virtual(condition=condition), 1.0)
+        assert row["culprit"] is None
+        statuses = {found["status"] for found in row["stages"].values()}
+        assert statuses <= {"SAME", "INCONCLUSIVE"}
+        assert "INCONCLUSIVE" not in statuses or condition == "loaded"
+
+
+def test_rates_have_exact_intervals() -> None:
+    assert tables.rate(0, 1_000)["high"] == pytest.approx(0.00368, rel=0.01)
+    assert tables.rate(0, 0)["high"] == 1.0
+    assert tables.rate(5, 10)["rate"] == 0.5
+
+
+def test_tables_count_what_happened(tmp_path: Path) -> None:
+    store = Store(tmp_path / "study", tmp_path / "samples")
+    for injection in (None, Injection("forward", "busy", 0.05), Injection("forward", "busy", 1.0)):
+        arm = "aa" if injection is None else "injected"
+        judged, row = take(virtual(arm, injection), 1.0)
+        store.add(row, judged.run)
+    with (store.folder / FILE).open("a") as file:
+        file.write('{"name": "cut sho')  # as a study that was stopped leaves it
+    rows = store.rows()
+    assert len(rows) == 3
+    stages, comparisons = tables.stage_table(rows), tables.comparison_table(rows)
+    assert tables.false_alarms(stages, ["world"]).to_dict("records")[0]["trials"] == 8
+    power = tables.power(stages)
+    assert power.trials.tolist() == [1, 1]
+    assert power.hits.tolist() == [1, 1]
+    right = tables.attribution(comparisons)
+    assert right.hits.tolist() == [2, 2]
+    write_findings(store)
+    page = (store.folder / "README.md").read_text()
+    assert "0 of 8" in page
+    assert (store.folder / "power.png").stat().st_size > 1_000
+    assert len(pd.read_csv(store.folder / "power.csv")) == 2
+    assert len(list((tmp_path / "samples").iterdir())) == 3
