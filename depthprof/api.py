@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from depthprof.calibration import calibrate as summed_up
 from depthprof.calibration import fingerprint
-from depthprof.calibrationfile import find_calibration, write_calibration
+from depthprof.calibrationfile import check_calibrations, find_calibration, write_calibration
 from depthprof.errors import BadInput, PipelineError
 from depthprof.gate import enough, judge
 from depthprof.measure import Plan, Progress, SidePlan, measure
@@ -184,7 +184,8 @@ def calibrate(
             seed=number,
         )
         check_plan(plan)
-        run = measure(plan, on_progress or _silent, lambda run: enough(run, rules))
+        tell = _numbered(on_progress or _silent, number + 1, comparisons)
+        run = measure(plan, tell, lambda run: enough(run, rules))
         if run.failures:
             raise PipelineError(f"{variant} failed while calibrating: {run.failures[0].text}")
         runs.append(run)
@@ -196,12 +197,21 @@ def calibrate(
     return found
 
 
+def _numbered(on_progress: OnProgress, number: int, count: int) -> OnProgress:
+    def tell(progress: Progress) -> None:
+        phase = f"{progress.phase} (comparison {number} of {count})"
+        on_progress(replace(progress, phase=phase))
+
+    return tell
+
+
 def carry_out(plan: Plan, policy: Policy, on_progress: OnProgress | None = None) -> Judged:
     """Measure a plan and judge the run; the one place where both towers are called.
 
     A calibration of this machine and workload, if there is one, joins the policy.
     """
     check_plan(plan)
+    check_calibrations()
     known: dict[str, Calibration | None] = {}
 
     def policy_of(run: Run) -> Policy:

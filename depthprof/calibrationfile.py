@@ -53,3 +53,13 @@ def find_calibration(fingerprint: str, folder: Path = FOLDER) -> Calibration | N
             f"{file} is not a whole calibration ({type(error).__name__}: {error});"
             " delete it, or run `depthprof calibrate` again"
         ) from error
+
+
+def check_calibrations(folder: Path = FOLDER) -> None:
+    """Read all calibrations, so that a broken one is refused before anything is measured.
+
+    Raises:
+        BadRunFile: one is not whole, or of a newer schema.
+    """
+    for file in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+        find_calibration(file.stem, folder)

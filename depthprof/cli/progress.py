@@ -32,7 +32,7 @@ class _PlainLines:
 
     def __call__(self, progress: Progress) -> None:
         """Print a line if there is something to say."""
-        place = (0 if progress.phase == "measuring" else progress.launch, progress.phase)
+        place = (0 if progress.phase.startswith("measuring") else progress.launch, progress.phase)
         if place == self._last and monotonic() < self._next_s:
             return
         self._last, self._next_s = place, monotonic() + PLAIN_EVERY_S

@@ -33,13 +33,15 @@ def print_calibration(known: Calibration, console: Console) -> None:
         Text(f"{known.comparisons} comparisons of identical code, {placebos}", style="dim")
     )
     console.print()
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     table.add_column("stage")
+    table.add_column("clock")
     for name in ("median", "pairs", "launches", "noise floor", "detectable", "false alarms"):
         table.add_column(name, justify="right", no_wrap=True)
     for stage in known.stages:
         table.add_row(
-            stage.stage + (" (CPU time)" if stage.clock == "cpu" else ""),
+            stage.stage,
+            stage.clock,
             duration(stage.median_ns),
             f"±{percent(stage.pair_sd_ratio)}",
             f"±{percent(stage.launch_sd_ratio)}",

@@ -14,7 +14,8 @@ from depthprof.cli.parser import build_parser
 from depthprof.cli.sides import split_side
 from depthprof.errors import BadInput, OutOfMemory
 from depthprof.gate import judge
-from depthprof.records import ATTENTIONS, DTYPES, PRODUCTS, SIZES, Policy, Workload
+from depthprof.measure import Plan
+from depthprof.records import ATTENTIONS, DTYPES, PRODUCTS, SIZES, Policy, Run, Workload
 from tests.runs import simulated
 
 ROOT = Path(__file__).parents[2]
@@ -272,3 +273,84 @@ def test_the_public_compare_refuses_before_starting_anything() -> None:
         api.profile("v1", checkpoint="nowhere.pth")
     with pytest.raises(BadInput, match="launches"):
         api.profile("v1", launches=0)
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Plan]:
+    """Measure nothing: note the plans and hand out runs of identical code."""
+    seen: list[Plan] = []
+
+    def measure(plan: Plan, *_: object) -> Run:
+        seen.append(plan)
+        return simulated(turns=20, seed=len(seen))
+
+    monkeypatch.setattr(api, "measure", measure)
+    monkeypatch.chdir(tmp_path)
+    return seen
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_calibrate_saves_shows_and_is_used_by_compare(
+    measured: list[Plan],
+    columns: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main(["calibrate", "v1", "--comparisons", "4"]) == 0
+    shown = capsys.readouterr().out
+    assert "4 comparisons of identical code, 2 of them with a placebo" in shown
+    assert "in forward is detectable in 60 s" in " ".join(shown.split())
+    assert max(map(len, shown.splitlines())) <= int(columns)
+    assert [plan.sides[1].placebo for plan in measured] == [False, True, False, True]
+    assert all(not plan.sides[0].placebo for plan in measured)
+    assert len({plan.seed for plan in measured}) == 4
+    (file,) = Path(".depthprof/calibration").iterdir()
+    main(["compare", "v1", "v2", "--json", "verdict.json"])
+    assert "calibrated on" in capsys.readouterr().out
+    document = json.loads(Path("verdict.json").read_text())
+    assert document["policy"]["calibration"]["fingerprint"] == file.stem
+
+
+def test_calibrate_gives_json_or_a_sentence(
+    measured: list[Plan], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["calibrate", "--comparisons", "2", "--json", "-"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["kind"] == "calibration"
+    assert document["stages"][-1]["stage"] == "total"
+    assert measured[0].sides[0].variant == "v2"
+    assert main(["calibrate", "--comparisons", "2", "--quiet"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--comparisons", "0"], "comparisons is 0"),
+        (["v3"], "v3"),
+        (["--budget", "0"], "budget is 0"),
+        (["--threshold", "x"], "threshold"),
+    ],
+)
+def test_calibrate_refuses_in_a_sentence(
+    measured: list[Plan], words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["calibrate", *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.strip().splitlines()) == 1
+    assert not measured
+
+
+def test_a_broken_calibration_is_a_refusal_with_a_way_out(
+    measured: list[Plan], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["calibrate", "--comparisons", "1"]) == 0
+    (file,) = Path(".depthprof/calibration").iterdir()
+    file.write_text("{")
+    capsys.readouterr()
+    measured.clear()
+    assert main(["compare", "v1", "v2"]) == 2
+    assert "depthprof calibrate" in capsys.readouterr().err
+    assert not measured  # refused before anything was measured
