@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from depthprof import errors, gate
 from depthprof.gate import judge
 from depthprof.looks import is_look
-from depthprof.measure import Plan, Progress, SidePlan, launch, measure
+from depthprof.measure import Plan, Progress, SidePlan, conduct, launch, measure
 from depthprof.measure.plan import first_order, turn_order
 from depthprof.measure.warm_up import MOST_PER_BLOCK, iterations_for, settled, warm_up_end
 from depthprof.records import WARM_UP_TURN, Policy, Run, Workload
@@ -76,6 +76,41 @@ def test_the_data_are_looked_at_only_at_scheduled_numbers_of_pairs() -> None:
     assert looks
     assert looks == sorted(set(looks))
     assert all(is_look(pairs) for pairs in looks)
+
+
+def launches_in_order(run: Run) -> list[int]:
+    """The launch of each judged stretch of turns, in the order taken."""
+    judged = run.samples.launch[run.samples.turn != WARM_UP_TURN].tolist()
+    return [
+        launch for launch, before in zip(judged, [-1, *judged], strict=False) if launch != before
+    ]
+
+
+def test_launches_take_turns_where_memory_allows() -> None:
+    run, _ = measured(plan("ms:2", "ms:2", budget_s=4))
+    order = launches_in_order(run)
+    assert order[:6] == [0, 1, 2, 0, 1, 2]
+    turns = [item.turns for item in run.launches]
+    assert min(turns) >= 0.5 * max(turns)
+
+
+def test_launches_follow_each_other_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conduct, "free_memory_bytes", lambda: 10_000_000)
+    run, _ = measured(plan("ms:1", "ms:1", budget_s=30), enough=True)
+    assert launches_in_order(run) == [0, 1, 2]
+    assert [item.turns for item in run.launches] == [12, 4, 4]
+    assert run.ended == "decided"
+
+
+def test_a_launch_has_its_caches_back_before_it_is_judged_again() -> None:
+    run, _ = measured(plan("ms:2", "ms:2", budget_s=3))
+    samples = run.samples
+    for number in range(3):
+        mine = samples.launch == number
+        turns, sides = samples.turn[mine], samples.side[mine]
+        refills = np.flatnonzero((turns[1:] != WARM_UP_TURN) & (turns[:-1] == WARM_UP_TURN))
+        assert len(refills) >= 2
+        assert (sides[refills] == sides[refills + 1]).all()  # the side whose turn comes next
 
 
 def test_sides_that_cannot_share_get_a_worker_each() -> None:

@@ -10,8 +10,9 @@ import pytest
 import depthprof
 from depthprof import errors
 from depthprof.cli.main import main
+from depthprof.conditions import can_watch
 from depthprof.measure import worker
-from depthprof.records import STAGES, WARM_UP_TURN, Status
+from depthprof.records import STAGES, UNKNOWN, WARM_UP_TURN, Status
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SMALL = depthprof.Workload(input_size=56, device="cpu", threads=1)
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 def test_compare_v1_v2_names_return_and_finds_forward_the_same(tmp_path: Path) -> None:
     judged = depthprof.compare("v1", "v2", SMALL, budget_s=12)
-    assert judged.run.ended in ("budget", "precise")
+    assert judged.run.ended in ("budget", "decided")
     assert judged.judgement is not None
     assert judged.judgement.culprit == "return"
     assert judged.judgement.verdict("forward").status is not Status.SLOWER
@@ -36,6 +37,17 @@ def test_compare_v1_v2_names_return_and_finds_forward_the_same(tmp_path: Path) -
         here = samples.launch == launch
         ends = samples.start_ns[here] + samples.host_ns[here].sum(axis=1)
         assert (samples.start_ns[here][1:] >= ends[:-1]).all()
+
+    # What happened to the thread and to the machine is known, as far as this system tells.
+    seen, blocks = samples.interruptions, judged.run.conditions
+    assert seen is not None
+    assert blocks is not None
+    if can_watch():
+        assert (seen.involuntary >= 0).all()
+    watched = seen.stage_cpu_ns[:, 0] != UNKNOWN
+    assert (seen.stage_cpu_ns[watched].sum(axis=1) <= 1.05 * samples.host_ns[watched].sum(1)).all()
+    assert (blocks.wall_ns > 0).all()
+    assert len(blocks) == len(np.unique(np.stack([samples.launch, samples.block]), axis=1).T)
 
     first, second = judged.run.sides
     assert first.input_shapes == ((1, 3, 70, 56),)
