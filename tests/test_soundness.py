@@ -45,6 +45,10 @@ def in_blocks(run: Run, **known: Any) -> Run:
     return replace(run, conditions=BlockConditions(keys[0], keys[1], **columns))
 
 
+def threaded(run: Run) -> Run:
+    return replace(run, sides=tuple(replace(side, threads=4) for side in run.sides))
+
+
 def some(run: Run, stage: int, every: int) -> np.ndarray[Any, Any]:
     rows = np.zeros(run.samples.host_ns.shape, dtype=np.int64)
     rows[::every, stage] = 1
@@ -96,8 +100,15 @@ def test_an_unwatched_iteration_is_spoilt_as_a_whole() -> None:
     assert sound.cpu_ns is None
 
 
-def test_what_happens_to_a_block_spoils_the_block() -> None:
+def test_other_threads_matter_only_where_there_are_several() -> None:
     run = simulated(turns=4, launches=1)
+    busy = {"others_involuntary": 3, "pressure_ns": 9_000_000, "wall_ns": 30_000_000}
+    assert not found(in_blocks(run, **busy)).spoilt.any()
+    assert found(in_blocks(threaded(run), **busy)).spoilt.all()
+
+
+def test_what_happens_to_a_block_spoils_the_block() -> None:
+    run = threaded(simulated(turns=4, launches=1))
     hit = np.arange(8) == 5
     for rule, known in {
         STOLEN: {"stolen_ns": hit * 10_000_000},
@@ -147,10 +158,9 @@ def test_mostly_preempted_stages_are_judged_by_cpu_time_on_one_thread() -> None:
 
 
 def test_too_many_spoilt_are_inconclusive_and_the_neighbour_is_named() -> None:
-    run = simulated(turns=20, change={"forward": 1.5})
-    sides = tuple(replace(side, threads=4) for side in run.sides)
+    run = threaded(simulated(turns=20, change={"forward": 1.5}))
     hit = some(run, FORWARD, 1)
-    run = watched(replace(run, sides=sides), forced=hit, lost_ns=hit * 4_000_000)
+    run = watched(run, forced=hit, lost_ns=hit * 4_000_000)
     run = replace(run, environment=replace(run.environment, cpu_cores=2))
     run = in_blocks(run, wall_ns=100, cpu_ns=100, busy_ns=180)
     judged = judge(run, Policy())

@@ -139,6 +139,7 @@ def _block_rules(run: Run, index: Integers) -> list[tuple[str, Flags]]:
         return []
     rows = _block_rows(run, index)
     seen = rows >= 0
+    several = np.asarray([side.threads > 1 for side in run.sides])[run.samples.side[index]]
     waited = blocks.pressure_ns > PRESSURE_RATIO * blocks.wall_ns
     rules = {
         STOLEN: blocks.stolen_ns > 0,
@@ -146,7 +147,8 @@ def _block_rules(run: Run, index: Integers) -> list[tuple[str, Flags]]:
         THROTTLED: blocks.throttled > 0,
         DROPPED: _dropped(run, index, rows),
     }
-    return [(rule, seen & spoilt[rows]) for rule, spoilt in rules.items() if spoilt.any()]
+    found = [(rule, seen & spoilt[rows]) for rule, spoilt in rules.items() if spoilt.any()]
+    return [(rule, hit & several if rule == OFF_CORE else hit) for rule, hit in found]
 
 
 def _dropped(run: Run, index: Integers, rows: Integers) -> Flags:
