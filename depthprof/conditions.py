@@ -80,7 +80,7 @@ class GpuWatch:
         self._handle: Any = None
         with suppress(pynvml.NVMLError):  # no driver, or no such GPU: nothing is known
             self._nvml.nvmlInit()
-            self._handle = self._nvml.nvmlDeviceGetHandleByIndex(_nvml_index(device))
+            self._handle = self._nvml.nvmlDeviceGetHandleByIndex(nvml_index(device))
 
     def read(self) -> dict[str, int]:
         """Read the throttle reasons that are faults, and the SM clock in MHz."""
@@ -108,9 +108,9 @@ class GpuWatch:
             return UNKNOWN
 
 
-def _nvml_index(device: str) -> int:
+def nvml_index(device: str) -> int:
     """Index NVML gives a CUDA device; CUDA_VISIBLE_DEVICES renumbers what torch sees."""
-    number = int(device.partition(":")[2] or 0)
+    number = int(device.partition(":")[2] or 0)  # "auto" and "cuda" are the first
     visible = [word.strip() for word in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
     if number < len(visible) and visible[number].isdigit():
         return int(visible[number])
@@ -119,7 +119,7 @@ def _nvml_index(device: str) -> int:
 
 def _counters() -> dict[str, int]:
     involuntary, _ = switches()
-    busy_ns, stolen_ns = _stat()
+    busy_ns, stolen_ns = stat_ns()
     everyones = UNKNOWN
     if involuntary != UNKNOWN:
         everyones = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - involuntary
@@ -128,12 +128,12 @@ def _counters() -> dict[str, int]:
         "cpu_ns": process_time_ns(),
         "busy_ns": busy_ns,
         "stolen_ns": stolen_ns,
-        "pressure_ns": _pressure(),
+        "pressure_ns": pressure_ns(),
         "others_involuntary": everyones,
     }
 
 
-def _stat(path: Path = STAT) -> tuple[int, int]:
+def stat_ns(path: Path = STAT) -> tuple[int, int]:
     """Busy and stolen time of all cores since boot, from the first line of /proc/stat.
 
     Fields (proc_stat(5)): user nice system idle iowait irq softirq steal guest guest_nice; guest
@@ -148,7 +148,7 @@ def _stat(path: Path = STAT) -> tuple[int, int]:
     return (user + nice + system + irq + softirq) * TICK_NS, steal * TICK_NS
 
 
-def _pressure(path: Path = PRESSURE) -> int:
+def pressure_ns(path: Path = PRESSURE) -> int:
     """Nanoseconds since boot in which some task waited for a core (/proc/pressure/cpu)."""
     try:
         first = path.read_bytes().split(b"\n", 1)[0]

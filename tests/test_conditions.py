@@ -36,18 +36,18 @@ def test_own_switches_are_counted() -> None:
 
 
 def test_files_that_are_missing_or_odd_are_unknown(tmp_path: Path) -> None:
-    assert conditions._stat(tmp_path / "none") == (UNKNOWN, UNKNOWN)
-    assert conditions._pressure(tmp_path / "none") == UNKNOWN
+    assert conditions.stat_ns(tmp_path / "none") == (UNKNOWN, UNKNOWN)
+    assert conditions.pressure_ns(tmp_path / "none") == UNKNOWN
     odd = tmp_path / "odd"
     odd.write_text("what is this\n")
-    assert conditions._stat(odd) == (UNKNOWN, UNKNOWN)
-    assert conditions._pressure(odd) == UNKNOWN
+    assert conditions.stat_ns(odd) == (UNKNOWN, UNKNOWN)
+    assert conditions.pressure_ns(odd) == UNKNOWN
     stat = tmp_path / "stat"
     stat.write_text("cpu  10 1 5 900 3 0 2 7 4 0\ncpu0 1 2 3\n")
-    assert conditions._stat(stat) == (18 * conditions.TICK_NS, 7 * conditions.TICK_NS)
+    assert conditions.stat_ns(stat) == (18 * conditions.TICK_NS, 7 * conditions.TICK_NS)
     pressure = tmp_path / "pressure"
     pressure.write_text("some avg10=0.00 avg60=0.00 avg300=0.00 total=1234\nfull total=5\n")
-    assert conditions._pressure(pressure) == 1_234_000
+    assert conditions.pressure_ns(pressure) == 1_234_000
 
 
 def test_without_thread_accounting_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:

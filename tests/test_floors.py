@@ -32,6 +32,7 @@ ROOMS = {
     "machine": (1, MEASURING),
     "pictures": (1, MEASURING),
     "models": (2, MEASURING),
+    "doctor": (2, MEASURING),
     "pipelines": (3, MEASURING),
     "iteration": (3, MEASURING),
     "measure": (4, MEASURING),

@@ -11,6 +11,9 @@ from pathlib import Path
 from depthprof.errors import BadInput, DepthprofError, OutputError
 from depthprof.records import Judged, Policy
 
+EXIT_WARNINGS = 3
+"""What `doctor` ends with if it has something to warn of."""
+
 
 def compare(arguments: Namespace) -> int:
     """Measure two sides in turns, judge, report."""
@@ -59,6 +62,35 @@ def calibrate(arguments: Namespace) -> int:
     return 0
 
 
+def doctor(arguments: Namespace) -> int:
+    """Look at this machine and say what would spoil a measurement."""
+    from dataclasses import asdict
+
+    from depthprof.doctor import examine
+    from depthprof.records import Workload
+
+    device = Workload(device=arguments.device).device  # refuses what is no device
+    if not 0 < arguments.watch <= 3600:
+        raise BadInput(f"watch is {arguments.watch!r} s, but must be above 0 and at most 3600")
+    findings = examine(device, arguments.watch)
+    warnings = [finding for finding in findings if finding.status == "warning"]
+    code = EXIT_WARNINGS if warnings else 0
+    if arguments.json is not None:
+        found = [asdict(finding) for finding in findings]
+        document = {"schema": 1, "kind": "doctor", "fit": not warnings, "findings": found}
+        text = json.dumps(document | {"exit_code": code}, indent=2)
+        if arguments.json == "-":
+            print(text)
+            return code
+        _write_json(Path(arguments.json), text)
+    from rich.console import Console
+
+    from depthprof.cli.findings import print_findings
+
+    print_findings(findings, Console())
+    return code
+
+
 def report(arguments: Namespace) -> int:
     """Make the reports of a saved run again; its own policy holds unless options change it."""
     from depthprof.gate import judge
@@ -90,6 +122,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "profile": profile,
     "report": report,
     "calibrate": calibrate,
+    "doctor": doctor,
     "variants": variants,
 }
 

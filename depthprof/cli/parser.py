@@ -37,6 +37,7 @@ def build_parser() -> Parser:
     _profile(commands)
     _report(commands)
     _calibrate(commands)
+    _doctor(commands)
     commands.add_parser("variants", help="list what can be measured")
     return parser
 
@@ -84,6 +85,15 @@ def _report(commands: "argparse._SubParsersAction[Parser]") -> None:
     _policy(parser)
     parser.add_argument("--json", metavar="FILE", help="write the summary there; - prints only it")
     parser.add_argument("--quiet", action="store_true", help="print the one sentence only")
+
+
+def _doctor(commands: "argparse._SubParsersAction[Parser]") -> None:
+    parser = _command(commands, "doctor", "say whether this machine is fit to measure on")
+    parser.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda[:N]")
+    parser.add_argument(
+        "--watch", type=float, default=1.0, metavar="SECONDS", help="how long to watch load [1]"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the findings there; - prints only it")
 
 
 def _calibrate(commands: "argparse._SubParsersAction[Parser]") -> None:

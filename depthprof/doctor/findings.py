@@ -1,0 +1,30 @@
+"""One thing the doctor looked at."""
+
+from dataclasses import dataclass
+
+OK, WARNING, UNKNOWN = "ok", "warning", "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found, and for a warning why it matters and what to do.
+
+    `status` is "ok", "warning", or "unknown" where the system does not tell.
+    """
+
+    name: str
+    status: str
+    what: str
+    why: str = ""
+    advice: str = ""
+
+    def __post_init__(self) -> None:
+        if self.status not in (OK, WARNING, UNKNOWN):
+            raise ValueError(f"no such status: {self.status!r}")
+        if self.status == WARNING and not (self.why and self.advice):
+            raise ValueError(f"the warning {self.name!r} says not why, or not what to do")
+
+
+def unknown(name: str, why: str) -> Finding:
+    """Say that the system does not tell, and why."""
+    return Finding(name, UNKNOWN, f"not told ({why})")
