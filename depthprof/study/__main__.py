@@ -8,6 +8,7 @@ from time import monotonic
 
 from depthprof.errors import DepthprofError
 from depthprof.study.cells import CONDITIONS, WORLDS, Cell, course
+from depthprof.study.injection import METHODS
 from depthprof.study.store import Store
 from depthprof.study.taking import neighbours, take
 
@@ -38,13 +39,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
     parser.add_argument("--budget", type=float, default=60.0, help="seconds a comparison [60]")
     parser.add_argument("--samples", type=Path, help="keep every sample in this folder (large)")
+    parser.add_argument(
+        "--protocols",
+        type=int,
+        default=0,
+        metavar="N",
+        help="besides, N rounds of pyperf and pytest-benchmark at their own protocol",
+    )
     parser.add_argument("--report-only", action="store_true", help="measure nothing")
     chosen = parser.parse_args(arguments)
     store = Store(chosen.folder, chosen.samples)
     if not chosen.report_only:
         _measure(store, chosen)
-    from depthprof.study.findings import write_findings
+    from depthprof.study.findings import PEERS_FILE, PROTOCOLS_FILE, write_findings
 
+    if chosen.protocols:
+        _protocols(chosen.folder / PROTOCOLS_FILE, chosen.protocols)
+    if chosen.samples is not None:
+        from depthprof.study.rejudge import rejudge
+
+        rejudge(store.rows(), chosen.samples).to_csv(chosen.folder / PEERS_FILE, index=False)
     write_findings(store)
     return 0
 
@@ -54,6 +68,20 @@ def cells(worlds: Sequence[str], conditions: Sequence[str]) -> Iterator[Cell]:
     for world in worlds:
         for condition in conditions:
             yield from course(world, condition, *SIZES[world, condition])
+
+
+def _protocols(file: Path, rounds: int) -> None:
+    """Append rounds of peers that take their own data; pyperf takes the stages in turns."""
+    import pandas as pd
+
+    from depthprof.study.protocols import pyperf_twice, pytest_benchmark_twice
+
+    known = pd.read_csv(file).to_dict("records") if file.exists() else []
+    stages = tuple(METHODS)
+    for number in range(rounds):
+        known += pytest_benchmark_twice()
+        known.append(pyperf_twice(stages[number % len(stages)]))
+        pd.DataFrame(known).to_csv(file, index=False)
 
 
 def _measure(store: Store, chosen: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ from depthprof.units import percent
 
 OWN_RULE = "depthprof"
 PEERS_FILE = "peers.csv"
+PROTOCOLS_FILE = "protocols.csv"
 
 
 def write_findings(store: Store) -> None:
@@ -48,16 +49,20 @@ def alarms_by_rule(stages: pd.DataFrame, folder: Path) -> pd.DataFrame:
     """False alarms of depthprof and, where they were asked, of the peers, on measured worlds."""
     measured = stages[stages.world != "virtual"]
     own = tables.false_alarms(measured, ["condition"]).assign(rule=OWN_RULE)
+    lines = []
     file = folder / PEERS_FILE
-    if not len(own) or not file.exists():
-        return own
-    peers = pd.read_csv(file)
-    lines = [
-        {"rule": rule, "condition": condition}
-        | tables.rate(int(group.alarms.sum()), int(group.trials.sum()))
-        for (rule, condition), group in peers.groupby(["rule", "condition"], sort=False)
-    ]
-    return pd.concat([own, pd.DataFrame(lines)], ignore_index=True)
+    if len(own) and file.exists():
+        peers = pd.read_csv(file)
+        same = peers[(peers.arm != "injected") & (peers.world != "virtual")]
+        for (rule, condition), group in same.groupby(["rule", "condition"], sort=False):
+            counts = tables.rate(int(group.alarms.sum()), int(group.trials.sum()))
+            lines.append({"rule": rule, "condition": condition} | counts)
+    file = folder / PROTOCOLS_FILE
+    if len(own) and file.exists():
+        for rule, group in pd.read_csv(file).groupby("rule", sort=False):
+            counts = tables.rate(int(group.alarm.sum()), len(group))
+            lines.append({"rule": rule, "condition": "quiet"} | counts)
+    return pd.concat([own, pd.DataFrame(lines)], ignore_index=True) if lines else own
 
 
 def page(found: dict[str, pd.DataFrame], alarms: pd.DataFrame, comparisons: int) -> str:
