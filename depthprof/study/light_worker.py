@@ -61,11 +61,13 @@ class LightWorker:
             pipeline = LightByAnotherName(shuffled)
         else:
             pipeline = Light(shuffled)
-        stage_ns = added_ns = 0.0
+        notes: list[str] = []
         for word in words:
             if "-" in word:
                 pipeline = Slowed(pipeline, Injection.named(word), self._picture)
-                stage_ns, added_ns = pipeline.stage_ns, pipeline.added_ns
+                asked, added = pipeline.asked_ns, pipeline.added_ns
+                stage_ns = pipeline.stage_ns
+                notes.append(f"{added:.0f} ns added to {stage_ns:.0f} ns, asked {asked:.0f} ns")
         self._iterations[side["name"]] = Iteration(pipeline, HostClock())
         return {
             "workload": side["workload"],
@@ -74,7 +76,7 @@ class LightWorker:
             "threads": 1,
             "weights": None,
             "input_shapes": [],
-            "notes": [f"injected {added_ns:.0f} ns into {stage_ns:.0f} ns"] if added_ns else [],
+            "notes": notes,
             "checked_ns": 1e7,
             "pictures": [],
         }
