@@ -8,21 +8,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from depthprof.api import compare, load_model, load_pipeline, profile
+    from depthprof.api import calibrate, compare, load_model, load_pipeline, profile
     from depthprof.errors import DepthprofError
     from depthprof.gate import judge
-    from depthprof.records import Judged, Policy, Run, Workload
+    from depthprof.records import Calibration, Judged, Policy, Run, Workload
     from depthprof.report.folder import write as write_report
     from depthprof.report.frames import samples_frame
     from depthprof.report.summary import summary
     from depthprof.runfile import read_run
 
 _HOMES = {
+    "Calibration": "depthprof.records",
     "DepthprofError": "depthprof.errors",
     "Judged": "depthprof.records",
     "Policy": "depthprof.records",
     "Run": "depthprof.records",
     "Workload": "depthprof.records",
+    "calibrate": "depthprof.api",
     "compare": "depthprof.api",
     "judge": "depthprof.gate",
     "load_model": "depthprof.api",
@@ -35,11 +37,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "Calibration",
     "DepthprofError",
     "Judged",
     "Policy",
     "Run",
     "Workload",
+    "calibrate",
     "compare",
     "judge",
     "load_model",

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from time import perf_counter, perf_counter_ns
+from time import perf_counter, perf_counter_ns, process_time
 
 from depthprof.clock import HostClock
+from depthprof.gate import judge
 from depthprof.iteration import MARKS, Iteration
 from depthprof.records import Policy, encode
 from tests.runs import simulated
@@ -31,10 +33,14 @@ class Pass:
     h2d = forward = postprocess = d2h = deliver = preprocess
 
 
-def harness_overhead_ns(turns: int = 2_000, iterations: int = 20) -> float:
-    """Median cost of a marked iteration above the bare calls, in turns."""
+def harness_overhead_ns(turns: int = 2_000, iterations: int = 20, watched: bool = False) -> float:
+    """Median cost of a marked (and watched) iteration above the bare calls, in turns."""
     iteration = Iteration(Pass(), HostClock())
-    run, calls, row = iteration._run, iteration._calls, [0] * MARKS
+    calls, row = iteration._calls, [0] * MARKS
+    run: Callable[[str, list[int]], None] = iteration._run
+    if watched:
+        seen = [(0, 0, 0)] * MARKS
+        run = partial(_watched, iteration, seen)
     preprocess, h2d, forward, postprocess, wait, d2h, deliver = calls
     added = []
     for _ in range(turns):
@@ -46,6 +52,20 @@ def harness_overhead_ns(turns: int = 2_000, iterations: int = 20) -> float:
             run("picture", row)
         added.append((perf_counter_ns() - middle - (middle - start)) / iterations)
     return median(added)
+
+
+def _watched(
+    iteration: Iteration, seen: list[tuple[int, int, int]], picture: str, row: list[int]
+) -> None:
+    iteration._run_watched(picture, row, 0, seen)
+
+
+def judge_s() -> float:
+    """CPU time to judge a run of 8 stages x 10,000 samples."""
+    run = simulated(turns=417, launches=3, iterations=4)
+    start = process_time()
+    judge(run, Policy())
+    return process_time() - start
 
 
 def spans_tile() -> bool:
@@ -107,10 +127,13 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="leave out the default comparison")
     quick = parser.parse_args().quick
     overhead_ns, ratio, render = harness_overhead_ns(), help_ratio(), render_s()
-    tiles = spans_tile()
+    tiles, judging_s = spans_tile(), judge_s()
+    watched_ns = harness_overhead_ns(watched=True) - overhead_ns
     figures: list[Figure] = [
         ("host spans add up to the iteration exactly", str(tiles), tiles),
         ("harness per iteration, ns (<= 3000)", f"{overhead_ns:.0f}", overhead_ns <= 3_000),
+        ("watching besides, ns (<= 10000)", f"{watched_ns:.0f}", watched_ns <= 10_000),
+        ("judging 8 x 10,000 samples, s (<= 1)", f"{judging_s:.2f}", judging_s <= 1),
         ("--help over `python -c pass` (<= 4)", f"{ratio:.2f}", ratio <= 4),
         ("10,000 iterations read and rendered, s (< 3)", f"{render:.2f}", render < 3),
     ]

@@ -26,6 +26,6 @@ def test_bare_calls(benchmark: Any) -> None:
 def test_marked_iteration(benchmark: Any) -> None:
     run = Iteration(Pass(), HostClock())._run
     row = [0] * MARKS
-    benchmark(run, "picture", row, 0)
+    benchmark(run, "picture", row)
     assert sorted(row) == row
     assert row[0] > 0
