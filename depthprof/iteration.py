@@ -66,7 +66,7 @@ class Iteration:
         Args:
             batches: one list of pictures an iteration, taken from the start again when used up.
             iterations: how many to run.
-            watch: ask after the thread's fate at every mark too: about 0.8 us a stage.
+            watch: ask after the thread's fate at every mark too: about 1.2 us a mark.
 
         Raises:
             StageFailed: a stage raised; its cause is the exception.
