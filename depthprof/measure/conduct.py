@@ -57,6 +57,7 @@ class _Conduct:
         self._measured_s = 0.0
         self._turns_begun: float | None = None
         self._decided = False
+        self._is_last = False
         self._at_work = 0
 
     def run(self) -> Run:
@@ -86,8 +87,8 @@ class _Conduct:
                 if first == 0 and self._fit_beside(takers[0], count - 1):
                     for index in range(1, count):
                         self._make_ready(index, share_s, takers)
-                self._rotate(takers, share_s * len(takers))
                 first += len(takers)
+                self._rotate(takers, share_s * len(takers), is_last=first == count)
 
     @contextmanager
     def _opened(self) -> Iterator[list[LaunchTaker]]:
@@ -115,8 +116,9 @@ class _Conduct:
             return False
         return others * first.memory_bytes <= MEMORY_RATIO * free_memory_bytes()
 
-    def _rotate(self, takers: list[LaunchTaker], share_s: float) -> None:
+    def _rotate(self, takers: list[LaunchTaker], share_s: float, is_last: bool) -> None:
         """Let launches take turns, segment by segment, until decided or out of their share."""
+        self._is_last = is_last
         self._turns_begun = started = monotonic()
         try:
             while True:
@@ -138,7 +140,6 @@ class _Conduct:
         if len(takers) > 1:
             taker.refill()
         begun = monotonic()
-        most_s = min(SEGMENT_S, share_s / len(takers))
         turns = 0
         while True:
             turn_begun = monotonic()
@@ -149,9 +150,13 @@ class _Conduct:
                 return True
             if now - started + 0.5 * (now - turn_begun) > share_s:
                 return all(one.turns_taken for one in takers)
-            if taker.turns_taken == FEWEST_TURNS and len(takers) > 1:
+            if len(takers) == 1:
+                continue
+            if taker.turns_taken == FEWEST_TURNS:
                 return False  # the first segment is short, so that all launches are heard soon
-            if now - begun >= most_s and (turns >= FEWEST_TURNS or most_s < SEGMENT_S):
+            if turns >= FEWEST_TURNS and now - begun >= SEGMENT_S:
+                return False
+            if now - begun + 0.5 * (now - turn_begun) > share_s / len(takers):
                 return False
 
     def _spent_s(self) -> float:
@@ -160,13 +165,17 @@ class _Conduct:
         return self._measured_s + (0.0 if begun is None else monotonic() - begun)
 
     def _is_decided(self, takers: list[LaunchTaker]) -> bool:
-        """Look at the data, but only at the scheduled numbers of pairs."""
+        """Look at the data, but only at the scheduled numbers of pairs.
+
+        What was decided before the last launch lets each that follows take few turns; the run
+        itself ends with a look, since its verdict is made of all its pairs.
+        """
         if any(taker.turns_taken < FEWEST_TURNS for taker in takers):
             return False
-        pairs = self._ledger.pairs
-        if is_look(pairs):
+        looked = is_look(self._ledger.pairs)
+        if looked:
             self._decided = self._enough(self._ledger.run(0.0, "budget"))
-        return self._decided
+        return self._decided and (looked or not self._is_last)
 
     def _tell(self, launch: int, phase: str) -> None:
         self._on_progress(

@@ -98,8 +98,17 @@ def test_launches_follow_each_other_where_memory_is_short(monkeypatch: pytest.Mo
     monkeypatch.setattr(conduct, "free_memory_bytes", lambda: 10_000_000)
     run, _ = measured(plan("ms:1", "ms:1", budget_s=30), enough=True)
     assert launches_in_order(run) == [0, 1, 2]
-    assert [item.turns for item in run.launches] == [12, 4, 4]
+    # Decided at the first look, the next launch is heard; the run ends with a look at all of it.
+    assert [item.turns for item in run.launches] == [12, 4, 11]
+    assert is_look(12 + 4 + 11)
     assert run.ended == "decided"
+
+
+def test_turns_too_long_for_many_are_shared_out_fairly() -> None:
+    run, _ = measured(plan("ms:300", "ms:300", budget_s=3.6))
+    turns = [item.turns for item in run.launches]
+    assert sum(turns) >= 5
+    assert max(turns) - min(turns) <= 1
 
 
 def test_a_launch_has_its_caches_back_before_it_is_judged_again() -> None:
