@@ -34,8 +34,13 @@ def write_findings(store: Store) -> None:
         "times": tables.times(comparisons),
         "doubled_times": tables.doubled_times(comparisons),
     }
+    peers = folder / PEERS_FILE
+    found["peers_power"] = (
+        tables.peers_power(pd.read_csv(peers)) if peers.exists() else pd.DataFrame()
+    )
     for name, table in found.items():
-        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
+        if len(table):
+            table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
     if len(found["power"]):
         plot_power(found["power"], folder / "power.png")
     plot_times(comparisons, folder / "times.png")
@@ -81,6 +86,8 @@ def page(found: dict[str, pd.DataFrame], alarms: pd.DataFrame, comparisons: int)
         "## Power: the slow-downs the goals name\n",
         _rates(found["power_goals"], ["goal", "world", "condition"], ["inconclusive", "same"]),
         "![detection against effect](power.png)\n",
+        "## The same slow-downs by the peers' rules, on the same samples\n",
+        _rates(found["peers_power"], ["goal", "rule", "condition"], []),
         "## Attribution: the culprit named is the stage that was slowed\n",
         _rates(found["attribution"], ["world", "condition"], []),
         "## Seconds from the first measured turn to the verdict\n",

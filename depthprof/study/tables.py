@@ -102,6 +102,18 @@ def power_goals(stages: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def peers_power(peers: pd.DataFrame) -> pd.DataFrame:
+    """How often each peer's rule calls the goals' slow-downs, on the measured worlds."""
+    hit = peers[(peers.arm == "injected") & (peers.world != "virtual")]
+    lines = []
+    for goal, (names, ratio) in GOALS.items():
+        wanted = hit[hit.injected.isin(names) & (abs(hit.added_ratio - ratio) < 1e-9)]
+        for (rule, condition), group in wanted.groupby(["rule", "condition"], sort=False):
+            place = {"goal": goal, "rule": rule, "condition": condition}
+            lines.append(place | rate(int(group.alarms.sum()), int(group.trials.sum())))
+    return pd.DataFrame(lines)
+
+
 def attribution(comparisons: pd.DataFrame) -> pd.DataFrame:
     """Of slowed comparisons in which a culprit is named: how often it is the slowed stage."""
     lines = []
