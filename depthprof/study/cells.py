@@ -19,6 +19,10 @@ GOALS = (
 )
 """Slow-downs the published goals name: 5 % of 1 ms, 10 % of 100 us, 100 % of 50 us (or more)."""
 
+DOUBLED = ("preprocess", "forward")
+DOUBLED_ROUNDS = 10
+"""Stages of 1 ms or more that are doubled, to see how soon that is found."""
+
 LONG_STAGES = ("preprocess", "forward", "return")
 """Stages long enough that a small part of them can be slept."""
 
@@ -73,7 +77,12 @@ def course(world: str, condition: str, rounds: int, focus: int, same: int) -> It
         for number in range(rounds, rounds + focus)
         for stage, ratio in GOALS
     ]
-    slowed = [*grid, *goals]
+    doubled = [
+        Injection(stage, _kind(stage, 1.0, number), 1.0)
+        for number in range(DOUBLED_ROUNDS if focus else 0)
+        for stage in DOUBLED
+    ]
+    slowed = [*grid, *goals, *doubled]
     for number in range(max(len(slowed), same)):
         yield Cell(world, condition, "aa" if number % 2 else "placebo", None, number)
         if number < len(slowed):
