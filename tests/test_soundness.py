@@ -127,6 +127,25 @@ def test_what_happens_to_a_block_spoils_the_block() -> None:
     assert not found(in_blocks(run, **calm)).spoilt.any()
 
 
+def test_one_stolen_tick_spoils_a_short_block_and_not_a_long_one() -> None:
+    run = simulated(turns=4, launches=1)
+    tick = {"stolen_ns": 10_000_000}
+    assert found(in_blocks(run, wall_ns=30_000_000, **tick)).spoilt.all()
+    assert not found(in_blocks(run, wall_ns=2_500_000_000, **tick)).spoilt.any()
+
+
+def test_a_slow_pipeline_beside_a_neighbour_keeps_its_pairs() -> None:
+    run = simulated(turns=4, launches=3, noise=0.002, change={"return": 6.0})
+    hit = some(run, FORWARD, 3)  # a third of the forwards lost time: 4 of 12 pairs would go
+    lost = hit * 300_000_000
+    slow = replace(run, samples=replace(run.samples, host_ns=run.samples.host_ns + lost))
+    comparison = judge(watched(slow, forced=hit, lost_ns=lost), Policy()).comparison
+    assert comparison is not None
+    assert comparison.stage("forward").clock == "cpu"
+    assert comparison.stage("forward").pairs == 12
+    assert comparison.stage("return").pairs == 12
+
+
 def test_a_block_whose_gpu_clock_dropped_is_spoilt_by_its_own_sides_clock() -> None:
     run = simulated(turns=8, launches=1)
     side = np.arange(16) % 2

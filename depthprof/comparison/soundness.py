@@ -1,7 +1,7 @@
 """Which samples the machine spoilt, by rules that look at the machine and never at the value.
 
 A preempted stage is left out by itself; what a hypervisor, a heated GPU or a neighbour did to a
-whole block spoils the block. Where neighbours spoilt most of a stage and it ran on one thread that
+whole block spoils the block. Where neighbours spoilt much of a stage and it ran on one thread that
 never waited, its CPU time is judged instead of its wall time: time in which somebody else had the
 core is then not counted.
 """
@@ -18,7 +18,8 @@ Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 LOST_RATIO = 0.01
-"""A forced switch spoils a stage if it lost more than this part of its time off the core."""
+"""A forced switch spoils a stage if it lost more than this part of its time off the core; steal
+spoils a block if more than this part of it was stolen."""
 
 PRESSURE_RATIO = 0.05
 """With several threads a block is spoilt if one was preempted and tasks waited for so long."""
@@ -28,6 +29,10 @@ CLOCK_DROP_RATIO = 0.95
 
 MOST_SPOILT_RATIO = 0.5
 """Where more than this part of a stage is spoilt, what is left is not taken for the whole."""
+
+CPU_FROM_RATIO = 0.2
+"""Where more than this part of a stage is spoilt, CPU time is judged if it can stand for it: a slow
+pipeline has few pairs, and none to give away."""
 
 MOST_WAITING_RATIO = 0.05
 """CPU time stands for a stage only if no more than this part of its samples waited for anything."""
@@ -63,8 +68,8 @@ class Soundness:
         return float(self.spoilt[:, column].mean()) if len(self.index) else 0.0
 
     def by_cpu(self, column: int) -> bool:
-        """Whether a column is to be judged by CPU time: its wall times are mostly spoilt."""
-        if self.cpu_ns is None or self.spoilt_ratio(column) <= MOST_SPOILT_RATIO:
+        """Whether a column is to be judged by CPU time: many of its wall times are spoilt."""
+        if self.cpu_ns is None or self.spoilt_ratio(column) <= CPU_FROM_RATIO:
             return False
         return float(self.waiting[:, column].mean()) <= MOST_WAITING_RATIO
 
@@ -142,7 +147,7 @@ def _block_rules(run: Run, index: Integers) -> list[tuple[str, Flags]]:
     several = np.asarray([side.threads > 1 for side in run.sides])[run.samples.side[index]]
     waited = blocks.pressure_ns > PRESSURE_RATIO * blocks.wall_ns
     rules = {
-        STOLEN: blocks.stolen_ns > 0,
+        STOLEN: blocks.stolen_ns > LOST_RATIO * blocks.wall_ns.clip(min=0),
         OFF_CORE: (blocks.others_involuntary > 0) & waited,
         THROTTLED: blocks.throttled > 0,
         DROPPED: _dropped(run, index, rows),

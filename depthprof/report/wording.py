@@ -184,8 +184,8 @@ def conditions(judged: Judged) -> list[str]:
     by_cpu = [row.stage for row in rows if row.clock == "cpu"]
     if by_cpu:
         lines.append(
-            f"{', '.join(by_cpu)}: judged by CPU time, because other processes preempted most"
-            " samples"
+            f"{', '.join(by_cpu)}: judged by CPU time, because other processes preempted"
+            " too many samples"
         )
     neighbours = judged.comparison.neighbours_ratio if judged.comparison else None
     if neighbours is not None and neighbours >= NEIGHBOURS_WORTH_RATIO:
