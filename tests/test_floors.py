@@ -21,6 +21,7 @@ ROOMS = {
     "looks": (0, LOBBY),
     "settings": (1, LOBBY),
     "stats": (1, JUDGING),
+    "twosample": (1, JUDGING),
     "comparison": (2, JUDGING),
     "account": (2, JUDGING),
     "gate": (3, JUDGING),

@@ -34,7 +34,7 @@ def pair_blocks(known: Evidence) -> Pairs:
     blocks, where = np.unique(keys, axis=1, return_inverse=True)
     where = where.reshape(-1)
     partners = _partners(blocks)
-    medians = _block_medians(known.judged_ns, where, blocks.shape[1])
+    medians = block_medians(known.judged_ns, where, blocks.shape[1])
     return Pairs(
         launch=blocks[0, partners[0]],
         judged_ns=medians[partners],
@@ -51,7 +51,7 @@ def _partners(blocks: Integers) -> Integers:
     return np.stack([first, first + 1])
 
 
-def _block_medians(spans: Floats, where: Integers, blocks: int) -> Floats:
+def block_medians(spans: Floats, where: Integers, blocks: int) -> Floats:
     """Median of what is not NaN in every block, column by column: float64 [blocks, columns].
 
     `where` is int64 [n], the block of each row of `spans`.

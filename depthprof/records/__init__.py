@@ -3,6 +3,13 @@
 from depthprof.records.calibration import Calibration, StageCalibration
 from depthprof.records.codec import decode, encode
 from depthprof.records.conditions import UNKNOWN, WITNESSES, BlockConditions, Interruptions
+from depthprof.records.digest import (
+    DIGEST_KIND,
+    Digest,
+    Level,
+    decode_digest,
+    encode_digest,
+)
 from depthprof.records.judged import Judged
 from depthprof.records.judgement import (
     FAIL_ON,
@@ -51,6 +58,7 @@ from depthprof.records.workload import (
 __all__ = [
     "ATTENTIONS",
     "DEVICE_STAGES",
+    "DIGEST_KIND",
     "DTYPES",
     "FAIL_ON",
     "PATCH_PIXELS",
@@ -66,6 +74,7 @@ __all__ = [
     "BlockConditions",
     "Calibration",
     "Comparison",
+    "Digest",
     "Environment",
     "Estimate",
     "Failure",
@@ -73,6 +82,7 @@ __all__ = [
     "Judged",
     "Judgement",
     "Launch",
+    "Level",
     "Picture",
     "Policy",
     "Profile",
@@ -92,7 +102,9 @@ __all__ = [
     "Weights",
     "Workload",
     "decode",
+    "decode_digest",
     "encode",
+    "encode_digest",
     "workload_differences",
     "workload_from",
 ]

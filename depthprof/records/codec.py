@@ -71,7 +71,7 @@ def decode(text: str, name: str = "the run") -> tuple[Run, Policy]:
 def _decode(document: Mapping[str, Any]) -> tuple[Run, Policy]:
     plain = {name: document[name] for name in _plain_fields()}
     run = Run(
-        sides=tuple(_side(side) for side in document["sides"]),
+        sides=tuple(side_from(side) for side in document["sides"]),
         environment=Environment(**document["environment"]),
         pictures=tuple(Picture(**picture) for picture in document["pictures"]),
         launches=tuple(_launch(launch) for launch in document["launches"]),
@@ -88,7 +88,14 @@ def _decode(document: Mapping[str, Any]) -> tuple[Run, Policy]:
 def _policy(data: Mapping[str, Any]) -> Policy:
     known = data.get("calibration")
     calibration = None if known is None else calibration_from(known)
-    return Policy(**{**data, "fail_on": tuple(data["fail_on"]), "calibration": calibration})
+    return Policy(
+        **{
+            **data,
+            "fail_on": tuple(data["fail_on"]),
+            "calibration": calibration,
+            "stage_ratios": tuple((name, ratio) for name, ratio in data.get("stage_ratios", ())),
+        }
+    )
 
 
 def _plain_fields() -> tuple[str, ...]:
@@ -96,7 +103,8 @@ def _plain_fields() -> tuple[str, ...]:
     return tuple(name for name in Run.__dataclass_fields__ if name not in nested)
 
 
-def _side(data: Mapping[str, Any]) -> Side:
+def side_from(data: Mapping[str, Any]) -> Side:
+    """Make a Side from a plain mapping, as a saved run has it."""
     weights = data["weights"]
     return Side(
         **{

@@ -31,6 +31,7 @@ class Policy:
         fail_on: which of "slower" and "inconclusive" give a failing exit code.
         calibration: what this machine was found able to tell apart; it can raise the threshold of
             a stage to its noise floor, and never lowers it.
+        stage_ratios: stages with a threshold of their own, as (stage, ratio).
     """
 
     threshold_ratio: float = 0.03
@@ -38,21 +39,23 @@ class Policy:
     confidence: float = 0.95
     fail_on: tuple[str, ...] = FAIL_ON
     calibration: Calibration | None = None
+    stage_ratios: tuple[tuple[str, float], ...] = ()
 
     def threshold_of(self, stage: str) -> float:
-        """Relative change that matters in one stage: the threshold, or its noise floor if larger.
+        """Relative change that matters in one stage: its threshold, or its noise floor if larger.
 
         A stage the calibration does not know has the threshold.
         """
         known = self.calibration.stage(stage) if self.calibration else None
-        return max(self.threshold_ratio, known.noise_ratio if known else 0.0)
+        own = dict(self.stage_ratios).get(stage, self.threshold_ratio)
+        return max(own, known.noise_ratio if known else 0.0)
 
     def __post_init__(self) -> None:
-        if not 0 < self.threshold_ratio < 10:
-            raise BadInput(
-                f"threshold is {self.threshold_ratio!r}, but must be above 0 and below 10"
-                " (0.03 means 3 %)"
-            )
+        for ratio in (self.threshold_ratio, *dict(self.stage_ratios).values()):
+            if not 0 < ratio < 10:
+                raise BadInput(
+                    f"threshold is {ratio!r}, but must be above 0 and below 10 (0.03 means 3 %)"
+                )
         if not self.floor_ns >= 0:
             raise BadInput(f"floor is {self.floor_ns!r} ns, but must be 0 or more")
         if not 0.5 <= self.confidence < 1:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from depthprof.records.conditions import BlockConditions, Interruptions
 from depthprof.records.workload import STAGES, Workload
 
-RUN_SCHEMA = 2
+RUN_SCHEMA = 3
 """Number of the saved run's layout; a reader refuses a larger one."""
 
 WARM_UP_TURN = -1
@@ -116,7 +116,8 @@ class Side:
     """One side of a run, as it really was: resolved device, shapes, weights.
 
     `name` is "a" (the baseline) or "b" (the candidate); `label` is what people read.
-    `input_shapes` are the distinct network inputs, [B, 3, h, w] each.
+    `input_shapes` are the distinct network inputs, [B, 3, h, w] each. `code_sha256` is of the
+    pipeline's source files, None in a run that was saved before they were hashed.
     """
 
     name: str
@@ -129,6 +130,7 @@ class Side:
     weights: Weights | None
     input_shapes: tuple[tuple[int, ...], ...]
     notes: tuple[str, ...] = ()
+    code_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

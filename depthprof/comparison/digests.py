@@ -1,0 +1,77 @@
+"""From a run to its digest: the medians of every launch, by side and stage."""
+
+import numpy as np
+
+from depthprof.comparison.evidence import Evidence, evidence
+from depthprof.comparison.pairing import block_medians
+from depthprof.comparison.soundness import Floats
+from depthprof.comparison.summaries import summaries
+from depthprof.records import TOTAL, Digest, Level, Policy, Run
+from depthprof.stats import shared_confidence
+
+
+def digest(run: Run, policy: Policy, name: str = "") -> Digest:
+    """Sum up a run for gates and histories; figures are per iteration.
+
+    A side of which nothing but warm-up was measured has no levels.
+
+    Args:
+        run: what was measured. policy: its confidence is the medians' one.
+        name: identity of the run.
+    """
+    known = evidence(run)
+    levels = tuple(
+        level
+        for side in range(len(run.sides))
+        if (known.side == side).any()
+        for level in _levels(run, known, side, policy)
+    )
+    return Digest(
+        name,
+        run.created,
+        run.sides,
+        run.environment,
+        run.pictures,
+        levels,
+        run.ended,
+        run.failures,
+    )
+
+
+def _levels(run: Run, known: Evidence, side: int, policy: Policy) -> list[Level]:
+    names = (*run.samples.stages, TOTAL)
+    confidence = shared_confidence(policy.confidence, len(names))
+    by_launch = _launch_medians(known, side)
+    return [
+        Level(
+            side=run.sides[side].name,
+            stage=name,
+            clock=known.clocks[column],
+            median_ns=summary.median_ns,
+            launches_ns=tuple(
+                float(value) for value in by_launch[:, column] if not np.isnan(value)
+            ),
+            spoilt_ratio=0.0 if known.clocks[column] == "cpu" else known.sound.spoilt_ratio(column),
+        )
+        for column, (name, summary) in enumerate(
+            zip(names, summaries(run, known, side, confidence), strict=True)
+        )
+    ]
+
+
+def _launch_medians(known: Evidence, side: int) -> Floats:
+    """Median over each launch's blocks of the blocks' medians: float64 [launches, columns]."""
+    mine = known.side == side
+    keys = np.stack([known.launch[mine], known.turn[mine]])
+    blocks, where = np.unique(keys, axis=1, return_inverse=True)
+    medians = block_medians(known.judged_ns[mine], where.reshape(-1), blocks.shape[1])
+    launches = np.unique(blocks[0])
+    return np.stack([_nanmedian(medians[blocks[0] == launch]) for launch in launches])
+
+
+def _nanmedian(rows: Floats) -> Floats:
+    """Median of each column's known values, NaN where there is none."""
+    out = np.full(rows.shape[1], np.nan)
+    known = ~np.isnan(rows).all(axis=0)
+    out[known] = np.nanmedian(rows[:, known], axis=0)
+    return out
