@@ -35,10 +35,11 @@ from depthprof.stats import (
     hodges_lehmann,
     look_share,
     shared_confidence,
+    student_quantile,
 )
 
 POWER = 0.95
-LAUNCHES = 3
+LAUNCHES = 6
 """Launches of a default comparison, which is what is calibrated for."""
 
 FLOOR_DEVIATIONS = 3.0
@@ -175,7 +176,9 @@ def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: fl
     """Smallest slow-down that is called SLOWER with probability POWER.
 
     The estimate must lie so far above the threshold that its interval clears it: by the interval's
-    half-width, and by what the estimate itself scatters. The absolute floor is cleared likewise.
+    half-width, the pairs' or the launches' whichever is larger, and by what the estimate and that
+    half-width scatter (a standard deviation of f degrees of freedom scatters by 1 / sqrt(2 f):
+    Johnson and Welch, Biometrika 31 (1940) 362-389). The absolute floor is cleared likewise.
 
     Args:
         noise: of the stage. floor_ratio: its noise floor. policy: threshold, floor, confidence.
@@ -186,9 +189,14 @@ def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: fl
     batch = math.ceil(pairs / MAX_PAIRS)
     units = max(fewest_pairs(confidence), round(pairs / batch))
     unit_sd = noise.pair_sd * (math.sqrt(MEDIAN_VARIANCE / batch) if batch > 1 else 1.0)
-    width = unit_sd * _half_width(units, confidence)
+    by_pairs = unit_sd * _half_width(units, confidence)
+    launch_sd = math.hypot(noise.launch_sd, unit_sd * math.sqrt(MEDIAN_VARIANCE * LAUNCHES / units))
+    by_launches = student_quantile(LAUNCHES - 1, shared) * launch_sd / math.sqrt(LAUNCHES)
+    width = max(by_pairs, by_launches)
     spread = unit_sd * math.sqrt(HODGES_LEHMANN_VARIANCE / units)
-    chance = NormalDist().inv_cdf(POWER) * math.hypot(spread, noise.launch_sd / math.sqrt(LAUNCHES))
+    unsure = by_launches / math.sqrt(2 * (LAUNCHES - 1)) if by_launches > by_pairs else 0.0
+    error = math.hypot(spread, noise.launch_sd / math.sqrt(LAUNCHES))
+    chance = NormalDist().inv_cdf(POWER) * math.hypot(error, unsure)
     least = max(policy.threshold_ratio, floor_ratio, policy.floor_ns / noise.median_ns)
     return math.expm1(math.log1p(least) + width + chance)
 

@@ -7,6 +7,7 @@ from depthprof import comparison as comparing
 from depthprof.account import failure_sentence, sentence
 from depthprof.records import (
     TOTAL,
+    WARM_UP_TURN,
     Comparison,
     Estimate,
     Judged,
@@ -18,6 +19,7 @@ from depthprof.records import (
     Status,
     Verdict,
 )
+from depthprof.stats import FEWEST_LAUNCHES
 from depthprof.units import duration, percent, times
 
 EXIT_PASS, EXIT_SLOWER, EXIT_REFUSED, EXIT_INCONCLUSIVE = 0, 1, 2, 3
@@ -97,6 +99,7 @@ def _decide_by_ratio(row: StageComparison, policy: Policy) -> tuple[Status, Reas
         raise ValueError("a decision by ratio needs both intervals")
     threshold = policy.threshold_of(row.stage)
     top, bottom = 1 + threshold, 1 / (1 + threshold)
+    same = policy.own_threshold_of(row.stage)  # a noisy machine makes unsure, not equal
     interval = times(ratio.low, ratio.high)
     band = percent(threshold)
     if ratio.low > top and difference.low > policy.floor_ns:
@@ -107,9 +110,12 @@ def _decide_by_ratio(row: StageComparison, policy: Policy) -> tuple[Status, Reas
         if max(row.launch_ratios) >= 1:
             return _disagreement(row)
         return Status.FASTER, Reason("below_threshold", f"ratio {interval}, below -{band}")
-    if bottom <= ratio.low and ratio.high <= top:
-        return Status.SAME, Reason("within_threshold", f"ratio {interval}, within {band}")
-    text = f"ratio {interval}: neither within {times(bottom, top)} nor clear of it"
+    if 1 / (1 + same) <= ratio.low and ratio.high <= 1 + same:
+        return Status.SAME, Reason("within_threshold", f"ratio {interval}, within {percent(same)}")
+    text = f"ratio {interval}: neither within {percent(same)} nor clear of {times(bottom, top)}"
+    if row.scatters:
+        text += f"; {len(row.launch_ratios)} launches differ too much, more --launches would tell"
+        return Status.INCONCLUSIVE, Reason("launches_scatter", text)
     return Status.INCONCLUSIVE, Reason("wide_interval", text)
 
 
@@ -160,11 +166,16 @@ def enough(run: Run, policy: Policy) -> bool:
     if not run.is_comparison:
         rows = comparing.profile(run, policy).stages
         return all(_narrow(summary.median_ns, policy) for _, _, summary in rows)
-    return settled(comparing.compare(run, policy), policy)
+    heard = len({int(launch) for launch in run.samples.launch[run.samples.turn != WARM_UP_TURN]})
+    is_last = heard >= FEWEST_LAUNCHES
+    return settled(comparing.compare(run, policy, is_last=is_last), policy)
 
 
 def settled(comparison: Comparison, policy: Policy) -> bool:
-    """Whether every stage is decided, or a clear case is, beside which the rest is small.
+    """Whether more turns would decide nothing more.
+
+    That is where every stage is decided or its launches scatter (more turns would not change what
+    memory layouts do), or where a clear case is decided beside which the rest is small.
 
     A case is clear where a stage is slower by half or more. Then an undecided stage is not waited
     for if its difference is surely below a tenth of that stage's: it can be neither culprit nor
@@ -181,7 +192,7 @@ def settled(comparison: Comparison, policy: Policy) -> bool:
         default=0.0,
     )
     return all(
-        statuses[row.stage] is not Status.INCONCLUSIVE or _is_below(row, small_ns)
+        statuses[row.stage] is not Status.INCONCLUSIVE or row.scatters or _is_below(row, small_ns)
         for row in comparison.stages
     )
 

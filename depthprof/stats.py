@@ -21,6 +21,9 @@ EXACT_PAIRS = 300
 MAX_PAIRS = 256
 """Beyond this many pairs, neighbours are batched: Walsh averages grow with the square."""
 
+FEWEST_LAUNCHES = 3
+"""From so many launches on, their spread is asked."""
+
 Floats = NDArray[np.float64]
 
 
@@ -80,6 +83,59 @@ def hodges_lehmann(values: Sequence[float] | Floats, confidence: float) -> Estim
     cut = _signed_rank_cut(len(pairs), confidence)
     middle = float(np.median(walsh))
     return Estimate(middle, float(walsh[cut]), float(walsh[-1 - cut]), confidence)
+
+
+def launch_interval(centres: Sequence[float] | Floats, confidence: float) -> Estimate | None:
+    """Mean of the launches' centres with Student's interval: what another layout would give.
+
+    Pairs of one launch share its memory layout, so they tell nothing of how much layouts differ;
+    the launches do (one way random effects: Searle, Casella and McCulloch, Variance Components,
+    1992, section 3.5; the launches' centres are one sample of independent values).
+
+    Returns:
+        The estimate, or None where there are fewer than `FEWEST_LAUNCHES` or one is not finite.
+    """
+    values = np.asarray(centres, dtype=np.float64)
+    if len(values) < FEWEST_LAUNCHES or not np.isfinite(values).all():
+        return None
+    mean = float(values.mean())
+    error = float(values.std(ddof=1)) / math.sqrt(len(values))
+    width = student_quantile(len(values) - 1, confidence) * error
+    return Estimate(mean, mean - width, mean + width, confidence)
+
+
+@lru_cache(maxsize=512)
+def student_quantile(freedom: int, confidence: float) -> float:
+    """Half-width of Student's two-sided interval in standard errors.
+
+    The distribution for whole degrees of freedom is a finite sum (Abramowitz and Stegun, Handbook
+    of Mathematical Functions, 1964, 26.7.3 and 26.7.4); it is inverted by bisection.
+    """
+    low, high = 0.0, 1.0
+    while _student_within(high, freedom) < confidence:
+        high *= 2
+    for _ in range(200):
+        middle = (low + high) / 2
+        if _student_within(middle, freedom) < confidence:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _student_within(t: float, freedom: int) -> float:
+    """Probability that |T| is at most t."""
+    angle = math.atan(t / math.sqrt(freedom))
+    square = math.cos(angle) ** 2
+    odd = freedom % 2 == 1
+    term = total = 1.0
+    for k in range(2 if odd else 1, freedom - 1, 2):
+        term *= square * k / (k + 1)
+        total += term
+    if not odd:
+        return math.sin(angle) * total
+    rest = math.sin(angle) * math.cos(angle) * total if freedom > 1 else 0.0
+    return 2 / math.pi * (angle + rest)
 
 
 def median_interval(values: Sequence[float] | Floats, confidence: float) -> Estimate:

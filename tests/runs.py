@@ -64,8 +64,8 @@ Change = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
 
 def simulated(
     *,
-    turns: int = 8,
-    launches: int = 3,
+    turns: int = 4,
+    launches: int = 6,
     iterations: int = 1,
     noise: float = 0.01,
     change: dict[str, float] | None = None,

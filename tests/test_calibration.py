@@ -26,7 +26,7 @@ def runs(count: int, launch_sd: float = 0.0, noise: float = 0.02) -> list[Run]:
         simulated(
             turns=12,
             noise=noise,
-            launch_change=np.exp(random.normal(0, launch_sd, 3)).tolist(),
+            launch_change=np.exp(random.normal(0, launch_sd, 6)).tolist(),
             seed=seed,
         )
         for seed in range(count)
@@ -61,7 +61,7 @@ def test_what_is_called_detectable_is_detected() -> None:
     found = 0
     for seed in range(40):
         run = simulated(
-            turns=20, noise=0.04 / math.sqrt(2), change={"forward": ratio}, seed=100 + seed
+            turns=10, noise=0.04 / math.sqrt(2), change={"forward": ratio}, seed=100 + seed
         )
         judgement = judge(run, POLICY).judgement
         assert judgement is not None
@@ -93,7 +93,7 @@ def test_a_noise_floor_raises_the_threshold_of_its_stage_alone() -> None:
     assert plain is not None
     assert raised is not None
     assert plain.verdict("forward").status is Status.SLOWER
-    assert raised.verdict("forward").status is Status.SAME
+    assert raised.verdict("forward").status is Status.INCONCLUSIVE  # unsure is not the same
     assert raised.verdict("return").status is Status.SLOWER
 
 

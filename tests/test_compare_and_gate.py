@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from depthprof.comparison import compare, profile
 from depthprof.comparison.evidence import evidence
 from depthprof.comparison.pairing import pair_blocks
-from depthprof.gate import decide, decide_stage, enough, judge
+from depthprof.gate import decide, decide_stage, enough, judge, settled
 from depthprof.iteration import Iteration
 from depthprof.records import (
     STAGES,
@@ -135,10 +135,56 @@ def test_noise_is_inconclusive_and_neither_same_nor_slower() -> None:
 
 def test_launches_that_disagree_decide_nothing() -> None:
     run = simulated(turns=30, launches=5, noise=0.001, launch_change=[3, 3, 3, 3, 0.99])
+    judged = judge(run, POLICY)
+    assert judged.judgement is not None
+    assert judged.comparison is not None
+    verdict = judged.judgement.verdict("forward")
+    assert (verdict.status, verdict.reason.code) == (Status.INCONCLUSIVE, "launches_scatter")
+    assert "more --launches" in verdict.reason.text
+    assert settled(judged.comparison, POLICY)  # more turns would not tell more
+    row = replace(judged.comparison.stage("forward"), ratio=Estimate(3, 2, 4, 0.99))
+    row = replace(row, difference_ns=Estimate(1e8, 9e7, 2e8, 0.99))
+    assert decide_stage(row, POLICY)[1].code == "launches_disagree"
+
+
+def test_what_all_pairs_of_a_launch_share_is_no_evidence() -> None:
+    # Found by measuring: copies of a megabyte differ by 3 to 8 % from layout to layout. Judged by
+    # its 988 pairs alone, identical code was FASTER by 11 %, 9 to 13 %.
+    shifts = [0.93, 0.96, 0.83, 0.97, 0.9, 0.99]
+    run = simulated(turns=60, noise=0.01, launch_change=shifts)
+    row = compare(run, POLICY).stage("forward")
+    assert row.within is not None
+    assert row.ratio is not None
+    assert row.within.high < 1 / 1.03
+    assert row.ratio.high > 1 / 1.03
+    assert judge(run, POLICY).exit_code == 3
+
+
+@pytest.mark.parametrize("launches", [1, 2])
+def test_too_few_launches_decide_nothing_however_clear(launches: int) -> None:
+    run = simulated(turns=30, launches=launches, change={"forward": 3.0})
     judgement = judge(run, POLICY).judgement
     assert judgement is not None
-    assert judgement.verdict("forward").reason.code == "launches_disagree"
-    assert judgement.verdict("forward").status is Status.INCONCLUSIVE
+    assert judgement.verdict("forward").reason.code == "too_few_launches"
+    assert enough(run, POLICY)  # while launches follow each other, this one has been heard
+
+
+@pytest.mark.parametrize("launch_sd", [0.0, 0.01, 0.05])
+def test_identical_code_is_not_slower_whatever_layouts_do(launch_sd: float) -> None:
+    # Of 60 runs x 8 stages at most 3 may alarm at a rate of 0.6 %; every look is taken.
+    alarms = 0
+    for seed in range(60):
+        random = np.random.default_rng(1_000 + seed)
+        shifts = np.exp(random.normal(0, launch_sd, 6)).tolist()
+        for turns in (2, 3, 7, 16):
+            run = simulated(turns=turns, noise=0.01, launch_change=shifts, seed=seed)
+            judgement = judge(run, POLICY).judgement
+            assert judgement is not None
+            found = {verdict.status for verdict in judgement.verdicts}
+            if found & {Status.SLOWER, Status.FASTER}:
+                alarms += 1
+                break
+    assert alarms <= 3
 
 
 @pytest.mark.parametrize(
@@ -155,7 +201,7 @@ def test_exit_codes_follow_fail_on(
 ) -> None:
     policy = Policy(fail_on=fail_on)
     assert judge(simulated(turns=20, change={"forward": 2.0}), policy).exit_code == slower_code
-    assert judge(simulated(turns=2), policy).exit_code == unsure_code
+    assert judge(simulated(turns=1), policy).exit_code == unsure_code
 
 
 def test_unlike_batches_are_compared_per_picture() -> None:
@@ -172,7 +218,7 @@ def test_warm_up_and_partnerless_blocks_are_left_out_and_counted() -> None:
     places += [(0, WARM_UP_TURN, 90, 0, 0), (0, WARM_UP_TURN, 91, 1, 0), (2, 10, 92, 0, 0)]
     rows += [[10**12] * 7] * 3
     more = with_samples(run, places, rows)
-    assert pair_blocks(evidence(more)).judged_ns.shape == (2, 30, 8)
+    assert pair_blocks(evidence(more)).judged_ns.shape == (2, 60, 8)
     comparison = compare(more, POLICY)
     assert comparison.skipped.by_rule == {"block without its partner": 1}
     assert comparison.stage(TOTAL).ratio == compare(run, POLICY).stage(TOTAL).ratio
@@ -180,7 +226,7 @@ def test_warm_up_and_partnerless_blocks_are_left_out_and_counted() -> None:
 
 def test_a_block_counts_once_whatever_its_iterations() -> None:
     comparison = compare(simulated(turns=6, iterations=40), POLICY)
-    assert {row.pairs for row in comparison.stages} == {18}
+    assert {row.pairs for row in comparison.stages} == {36}
 
 
 def test_a_stage_of_no_length_has_no_ratio_but_may_be_the_same() -> None:

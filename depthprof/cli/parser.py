@@ -158,7 +158,7 @@ def _measuring(parser: Parser) -> None:
         help="time for measured turns; set-up and warm-up come on top [60]",
     )
     group.add_argument(
-        "--launches", type=int, metavar="N", help="starts of a worker [3; 5 with --separate]"
+        "--launches", type=int, metavar="N", help="starts of a worker [6; 10 with --separate]"
     )
 
 

@@ -88,10 +88,10 @@ def evidence(run: Run) -> Evidence:
 def with_total(host_ns: Integers) -> Floats:
     """Append the whole iteration, the sum of its spans: [n, stages] -> float64 [n, stages + 1].
 
-    A stage that a side does not have (-1) is NaN, and nothing in the sum.
+    A stage that a side does not have (-1) is NaN, and so is the whole: without it, it is another.
     """
-    whole = host_ns.clip(min=0).sum(axis=1, keepdims=True)
-    spans = np.hstack([host_ns, whole]).astype(np.float64)
+    spans = np.hstack([host_ns, host_ns.sum(axis=1, keepdims=True)]).astype(np.float64)
+    spans[:, -1][(host_ns < 0).any(axis=1)] = np.nan
     spans[spans < 0] = np.nan
     return spans
 

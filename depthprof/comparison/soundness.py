@@ -19,7 +19,7 @@ Flags = NDArray[np.bool_]
 
 LOST_RATIO = 0.01
 """A forced switch spoils a stage if it lost more than this part of its time off the core; steal
-spoils a block if more than this part of it was stolen."""
+spoils a block if more than this part of the cores' time was stolen."""
 
 PRESSURE_RATIO = 0.05
 """With several threads a block is spoilt if one was preempted and tasks waited for so long."""
@@ -145,9 +145,10 @@ def _block_rules(run: Run, index: Integers) -> list[tuple[str, Flags]]:
     rows = _block_rows(run, index)
     seen = rows >= 0
     several = np.asarray([side.threads > 1 for side in run.sides])[run.samples.side[index]]
+    cores = max(1, run.environment.cpu_cores)  # it is counted over all of them
     waited = blocks.pressure_ns > PRESSURE_RATIO * blocks.wall_ns
     rules = {
-        STOLEN: blocks.stolen_ns > LOST_RATIO * blocks.wall_ns.clip(min=0),
+        STOLEN: blocks.stolen_ns > LOST_RATIO * cores * blocks.wall_ns.clip(min=0),
         OFF_CORE: (blocks.others_involuntary > 0) & waited,
         THROTTLED: blocks.throttled > 0,
         DROPPED: _dropped(run, index, rows),

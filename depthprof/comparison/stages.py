@@ -23,16 +23,33 @@ from depthprof.records import (
     StageComparison,
     StageSummary,
 )
-from depthprof.stats import batched, fewest_pairs, hodges_lehmann, look_share, shared_confidence
+from depthprof.stats import (
+    FEWEST_LAUNCHES,
+    batched,
+    fewest_pairs,
+    hodges_lehmann,
+    launch_interval,
+    look_share,
+    shared_confidence,
+)
 from depthprof.units import percent
 
 
-def compare(run: Run, policy: Policy) -> Comparison:
+def compare(run: Run, policy: Policy, *, is_last: bool = True) -> Comparison:
     """Compare the two sides of a run stage by stage.
 
-    The intervals of all ratios hold at once with `policy.confidence`, at every look there was or
-    could have been: Bonferroni over the stages and the total, and the share of the error that this
-    look has. Where the sides have unlike batches every figure is per picture.
+    An interval reaches as far as either of two does: the pairs' (signed rank), and the launches'
+    (Student), for all pairs of a launch share its memory layout. The intervals of all ratios hold
+    at once with `policy.confidence`: Bonferroni over the stages and the total. Those of the pairs
+    hold at every look there was or could have been, by the share of the error that this look has;
+    the launches' layouts are drawn once, and looking again does not draw them anew. Where the
+    sides have unlike batches every figure is per picture.
+
+    Args:
+        run: of two sides. policy: its confidence counts.
+        is_last: fewer launches than their spread can be told from decide nothing. While a run's
+            launches follow each other the first ones are looked at without, to see whether they
+            have been heard enough.
 
     Raises:
         ValueError: the run has one side only.
@@ -49,7 +66,13 @@ def compare(run: Run, policy: Policy) -> Comparison:
     confidence = 1 - (1 - shared) * look_share(look)
     return Comparison(
         stages=tuple(
-            _stage(name, (a, b), _spans(known, pairs, column, batches), confidence)
+            _stage(
+                name,
+                (a, b),
+                _spans(known, pairs, column, batches),
+                (confidence, shared),
+                FEWEST_LAUNCHES if is_last else 1,
+            )
             for column, (name, a, b) in enumerate(zip(names, *sides, strict=True))
         ),
         timers=tuple(timer_view(run, side) for side in (0, 1)),
@@ -109,15 +132,27 @@ def _spans(known: Evidence, pairs: Pairs, column: int, batches: Sequence[int]) -
 
 
 def _stage(
-    name: str, sides: tuple[StageSummary, StageSummary], spans: _Spans, confidence: float
+    name: str,
+    sides: tuple[StageSummary, StageSummary],
+    spans: _Spans,
+    confidences: tuple[float, float],
+    fewest: int,
 ) -> StageComparison:
-    ratio = difference = None
-    problem = _problem(spans, confidence)
+    """Compare one stage; the confidences are the pairs' and the launches'."""
+    ratio = within = difference = None
+    problem = _problem(spans, confidences[0], fewest)
     if problem is None or problem.code in ("zero_length", "spoilt"):
-        difference = _centre(spans.differences_ns(), spans.launch, confidence)
+        differences_ns = spans.differences_ns()
+        difference = _widened(
+            _centre(differences_ns, spans.launch, confidences[0]),
+            launch_interval(_by_launch(differences_ns, spans.launch), confidences[1]),
+        )
     logs = spans.log_ratios()
+    centres = () if logs is None or spans.clock == UNLIKE else _by_launch(logs, spans.launch)
     if logs is not None and (problem is None or problem.code == "spoilt"):
-        ratio = _exponential(_centre(logs, spans.launch, confidence))
+        pairs = _centre(logs, spans.launch, confidences[0])
+        within = _exponential(pairs)
+        ratio = _exponential(_widened(pairs, launch_interval(centres, confidences[1])))
     return StageComparison(
         stage=name,
         clock=spans.clock,
@@ -125,21 +160,22 @@ def _stage(
         candidate=sides[1],
         ratio=ratio,
         difference_ns=difference,
-        launch_ratios=_by_launch(logs, spans),
+        launch_ratios=tuple(math.exp(centre) for centre in centres),
         pairs=spans.ns.shape[1],
         problem=problem,
         spoilt_ratio=spans.spoilt_ratio,
+        within=within,
     )
 
 
-def _problem(spans: _Spans, confidence: float) -> Reason | None:
+def _problem(spans: _Spans, confidence: float, launches: int) -> Reason | None:
     """Say why these data could never decide; None where they may."""
     pairs, needed = spans.ns.shape[1], fewest_pairs(confidence)
     if spans.clock == UNLIKE:
         text = "one side is timed by its device's clock, the other has none"
         return Reason("unlike_clocks", text)
     if spans.absent:
-        return Reason("absent_stage", "only one side has this stage")
+        return Reason("absent_stage", "only one side has this stage, or all stages of it")
     if spans.mostly_spoilt:
         return Reason("spoilt", _spoilt_text(spans))
     if pairs < needed:
@@ -150,6 +186,10 @@ def _problem(spans: _Spans, confidence: float) -> Reason | None:
                 f"{pairs} of {spans.measured} pairs are sound; fewer than {needed} decide nothing"
             )
         return Reason("too_few_pairs", text)
+    if (heard := len(np.unique(spans.launch))) < launches:
+        text = f"{heard} of the launches is" if heard == 1 else f"{heard} launches are"
+        text = f"{text} heard; fewer than {launches} cannot tell a change from a memory layout"
+        return Reason("too_few_launches", text)
     if not (spans.ns > 0).all():
         return Reason("zero_length", "a block took no time the clock could see: there is no ratio")
     return None
@@ -173,11 +213,17 @@ def _exponential(estimate: Estimate | None) -> Estimate | None:
     return Estimate(value, low, high, estimate.confidence)
 
 
-def _by_launch(logs: Floats | None, spans: _Spans) -> tuple[float, ...]:
-    if logs is None or spans.clock == UNLIKE:
-        return ()
-    launches = np.unique(spans.launch)
-    return tuple(math.exp(np.median(logs[spans.launch == one])) for one in launches)
+def _widened(pairs: Estimate | None, launches: Estimate | None) -> Estimate | None:
+    """The pairs' estimate, its interval as far as either reaches."""
+    if pairs is None or launches is None:
+        return pairs
+    low, high = min(pairs.low, launches.low), max(pairs.high, launches.high)
+    return Estimate(pairs.value, low, high, pairs.confidence)
+
+
+def _by_launch(values: Floats, launch: Integers) -> tuple[float, ...]:
+    """Median of each launch's pairs."""
+    return tuple(float(np.median(values[launch == one])) for one in np.unique(launch))
 
 
 def _skipped(known: Evidence, pairs: Pairs | None) -> SkippedSamples:

@@ -19,7 +19,7 @@ from depthprof.measure.ledger import Ledger
 from depthprof.measure.plan import Enough, OnProgress, Plan, Progress
 from depthprof.records import Failure, Run
 
-FEWEST_TURNS = 4
+FEWEST_TURNS = 2
 """A launch takes so many turns before anything is decided: it has a layout to show."""
 
 SEGMENT_S = 0.5
@@ -173,7 +173,7 @@ class _Conduct:
         if any(taker.turns_taken < FEWEST_TURNS for taker in takers):
             return False
         looked = is_look(self._ledger.pairs)
-        if looked:
+        if looked and (self._is_last or not self._decided):
             self._decided = self._enough(self._ledger.run(0.0, "budget"))
         return self._decided and (looked or not self._is_last)
 

@@ -7,10 +7,10 @@ from random import Random
 
 from depthprof.records import Run, Workload
 
-LAUNCHES = 3
+LAUNCHES = 6
 """Launches of a run whose sides share a worker."""
 
-SEPARATE_LAUNCHES = 5
+SEPARATE_LAUNCHES = 10
 """Launches where each side has a worker of its own: their layouts differ, so more are needed."""
 
 

@@ -1,5 +1,6 @@
 """What was concluded: estimates with intervals, comparisons by stage, verdicts with reasons."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,6 +9,9 @@ from depthprof.records.calibration import Calibration
 
 FAIL_ON = ("slower", "inconclusive")
 """What can fail a comparison; `--fail-on` chooses from these."""
+
+SCATTER_RATIO = 0.25
+"""Launches scatter where their pairs' interval is no wider than this part of the whole one."""
 
 
 class Status(StrEnum):
@@ -29,8 +33,8 @@ class Policy:
         floor_ns: absolute change that matters, in nanoseconds; a difference must clear both.
         confidence: confidence that all intervals of one comparison hold at once.
         fail_on: which of "slower" and "inconclusive" give a failing exit code.
-        calibration: what this machine was found able to tell apart; it can raise the threshold of
-            a stage to its noise floor, and never lowers it.
+        calibration: what this machine was found able to tell apart; what is called slower or faster
+            must clear the noise floor too. What is called the same is not measured by it.
         stage_ratios: stages with a threshold of their own, as (stage, ratio).
     """
 
@@ -42,13 +46,16 @@ class Policy:
     stage_ratios: tuple[tuple[str, float], ...] = ()
 
     def threshold_of(self, stage: str) -> float:
-        """Relative change that matters in one stage: its threshold, or its noise floor if larger.
+        """What a change must clear: the stage's threshold, or its noise floor if that is larger.
 
         A stage the calibration does not know has the threshold.
         """
         known = self.calibration.stage(stage) if self.calibration else None
-        own = dict(self.stage_ratios).get(stage, self.threshold_ratio)
-        return max(own, known.noise_ratio if known else 0.0)
+        return max(self.own_threshold_of(stage), known.noise_ratio if known else 0.0)
+
+    def own_threshold_of(self, stage: str) -> float:
+        """Relative change that matters in one stage, whatever the machine can tell apart."""
+        return dict(self.stage_ratios).get(stage, self.threshold_ratio)
 
     def __post_init__(self) -> None:
         for ratio in (self.threshold_ratio, *dict(self.stage_ratios).values()):
@@ -56,8 +63,8 @@ class Policy:
                 raise BadInput(
                     f"threshold is {ratio!r}, but must be above 0 and below 10 (0.03 means 3 %)"
                 )
-        if not self.floor_ns >= 0:
-            raise BadInput(f"floor is {self.floor_ns!r} ns, but must be 0 or more")
+        if not 0 <= self.floor_ns < math.inf:
+            raise BadInput(f"floor is {self.floor_ns!r} ns, but must be 0 or more and finite")
         if not 0.5 <= self.confidence < 1:
             raise BadInput(
                 f"confidence is {self.confidence!r}, but must be at least 0.5 and below 1"
@@ -113,6 +120,7 @@ class StageComparison:
         pairs: the number of pairs the intervals stand on.
         spoilt_ratio: the part of its samples that the machine spoilt.
         problem: why there is no decision to be had from these data; None if there may be one.
+        within: the ratio with the interval its pairs alone give, whatever the launches' spread.
     """
 
     stage: str
@@ -125,6 +133,18 @@ class StageComparison:
     pairs: int
     problem: Reason | None = None
     spoilt_ratio: float = 0.0
+    within: Estimate | None = None
+
+    @property
+    def scatters(self) -> bool:
+        """Whether launches differ so much that more turns of theirs would hardly tell more."""
+        if self.ratio is None or self.within is None or self.within.low <= 0:
+            return False
+        return _log_width(self.within) <= SCATTER_RATIO * _log_width(self.ratio)
+
+
+def _log_width(ratio: Estimate) -> float:
+    return math.log(ratio.high / ratio.low)
 
 
 @dataclass(frozen=True, slots=True)

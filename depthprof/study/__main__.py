@@ -14,9 +14,9 @@ from depthprof.study.taking import neighbours, take
 
 SIZES = {
     # (world, condition): rounds of everything, rounds of the goals, comparisons of identical code
-    ("light", "quiet"): (1, 16, 150),
-    ("light", "loaded"): (1, 16, 150),
-    ("light", "shuffled"): (1, 0, 150),
+    ("light", "quiet"): (1, 16, 145),
+    ("light", "loaded"): (1, 16, 145),
+    ("light", "shuffled"): (1, 0, 145),
     ("real", "quiet"): (0, 2, 12),
     ("real", "loaded"): (0, 2, 12),
     ("real", "shuffled"): (0, 0, 12),

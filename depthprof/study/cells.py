@@ -19,6 +19,9 @@ GOALS = (
 )
 """Slow-downs the published goals name: 5 % of 1 ms, 10 % of 100 us, 100 % of 50 us (or more)."""
 
+GENERATION = 2
+"""Raised whenever rules were changed after seeing data: every generation has seeds of its own."""
+
 DOUBLED = ("preprocess", "forward")
 DOUBLED_ROUNDS = 10
 """Stages of 1 ms or more that are doubled, to see how soon that is found."""
@@ -53,8 +56,10 @@ class Cell:
 
     @property
     def seed(self) -> int:
-        """Seed of layouts and orders: every comparison has its own, in all conditions the same."""
-        return 1_000 + self.number
+        """Seed of layouts and orders: every comparison of every condition has its own."""
+        place = 10 * WORLDS.index(self.world) + CONDITIONS.index(self.condition)
+        arm = ("aa", "placebo", "injected").index(self.arm)
+        return GENERATION * 10_000_000 + place * 100_000 + arm * 10_000 + self.number
 
 
 def course(world: str, condition: str, rounds: int, focus: int, same: int) -> Iterator[Cell]:

@@ -12,7 +12,7 @@ from depthprof.machine import usable_cores
 from depthprof.measure import Plan, Progress, SidePlan, measure
 from depthprof.measure.plan import WORKER
 from depthprof.records import TOTAL, Comparison, Estimate, Judged, Policy, Run, Workload
-from depthprof.study.cells import Cell
+from depthprof.study.cells import GENERATION, Cell
 from depthprof.study.virtual import virtual_run
 
 LIGHT_WORKER = "depthprof.study.light_worker"
@@ -104,6 +104,7 @@ def row_of(cell: Cell, judged: Judged) -> dict[str, Any]:
         "added_ratio": None if injection is None else injection.ratio,
         "note": "; ".join(judged.run.sides[1].notes),
         "created": judged.run.created,
+        "generation": GENERATION,
         "depthprof": judged.run.environment.commit,
         "ended": judged.run.ended,
         "look": comparison.look,

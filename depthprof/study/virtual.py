@@ -2,10 +2,12 @@
 
 The host launches work and goes on; the device does it in order; `sync` waits for it. Lengths are
 drawn around known centres, forced switches of the measuring thread are drawn and recorded as the
-system would, and each launch has a layout effect of its own where layouts are shuffled.
+system would, the device's speed drifts, and each launch has a layout effect of its own where
+layouts are shuffled.
 """
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,9 @@ import numpy as np
 from depthprof.gate import enough
 from depthprof.looks import is_look
 from depthprof.measure import Plan, SidePlan
+from depthprof.measure.conduct import FEWEST_TURNS
 from depthprof.measure.ledger import Ledger
+from depthprof.measure.plan import LAUNCHES
 from depthprof.records import UNKNOWN, WITNESSES, Policy, Run, Workload
 from depthprof.study.cells import Cell
 
@@ -28,15 +32,18 @@ LAUNCH_NS = 8_000.0
 NOISE_RATIO = 0.02
 """Standard deviation of a length's logarithm."""
 
-LAYOUT_RATIO = 0.003
-"""Standard deviation between launches of a side's lengths, where layouts are shuffled."""
+LAYOUT_RATIOS = (0.003, 0.01, 0.03)
+"""Standard deviations between launches of a side's lengths, where layouts are shuffled; they take
+turns from cell to cell. Copies of a megabyte differ by 3 to 8 % between launches (measured)."""
+
+DRIFT_RATIO, DRIFT_TURNS = 0.05, 40
+"""Both sides' lengths drift up and down by so much, over so many turns."""
 
 SLICE_NS = 4_000_000.0
 """What a neighbour takes when it preempts, about a scheduler's slice."""
 
 PREEMPTIONS_PER_S = {"quiet": 1.0, "shuffled": 1.0, "loaded": 100.0}
 MOST_TURNS = 600
-LAUNCHES = 3
 ITERATIONS = 4
 
 
@@ -49,9 +56,10 @@ def virtual_run(cell: Cell, policy: Policy) -> Run:
     random = np.random.default_rng([cell.seed, len(cell.name), *cell.name.encode()])
     layouts = _layouts(cell, random)
     for turn in range(MOST_TURNS):
-        launch = turn // 4 % LAUNCHES
+        launch = turn // FEWEST_TURNS % LAUNCHES
+        drift = 1 + DRIFT_RATIO * math.sin(2 * math.pi * turn / DRIFT_TURNS)
         for side in (0, 1) if turn % 2 else (1, 0):
-            device = _Device(cell, side, layouts[launch, side], random)
+            device = _Device(cell, side, drift * layouts[launch, side], random)
             ledger.add(launch, turn, 2 * turn + side, side, device.block())
         ledger.pairs += 1
         if is_look(ledger.pairs) and enough(run := ledger.run(0.0, "decided"), policy):
@@ -123,7 +131,8 @@ class _Device:
 
 def _layouts(cell: Cell, random: np.random.Generator) -> "np.ndarray[Any, Any]":
     """Layout effects, float64 [launches, sides, stages]: all 1 unless layouts are shuffled."""
-    deviation = LAYOUT_RATIO if cell.condition == "shuffled" else 0.0
+    shuffled = cell.condition == "shuffled"
+    deviation = LAYOUT_RATIOS[cell.number % len(LAYOUT_RATIOS)] if shuffled else 0.0
     return random.lognormal(0.0, deviation, (LAUNCHES, 2, len(ORDER)))
 
 

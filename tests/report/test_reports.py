@@ -60,7 +60,7 @@ def cases() -> dict[str, Judged]:
     runs = {
         "slower": slower,
         "same": simulated(turns=20),
-        "few": simulated(turns=2),
+        "few": simulated(turns=1),
         "noisy": simulated(turns=6, noise=0.8),
         "long labels": replace(slower, sides=sides),
         "device": with_device(simulated(turns=20, change={"forward": 2.0})),
