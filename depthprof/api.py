@@ -174,7 +174,7 @@ def calibrate(
     if comparisons < 1:
         raise BadInput(f"comparisons is {comparisons!r}, but must be at least 1")
     work, rules = workload or Workload(), replace(policy or Policy(), calibration=None)
-    runs = []
+    runs: list[Run] = []
     for number in range(comparisons):
         sides = [SidePlan(name, f"{variant} ({name})", variant, work) for name in "ab"]
         plan = Plan(
@@ -185,12 +185,19 @@ def calibrate(
         )
         check_plan(plan)
         tell = _numbered(on_progress or _silent, number + 1, comparisons)
-        run = measure(plan, tell, lambda run: enough(run, rules))
+        try:
+            run = measure(plan, tell, lambda run: enough(run, rules))
+        except KeyboardInterrupt:
+            if not runs:
+                raise
+            break
         if run.failures:
             raise PipelineError(f"{variant} failed while calibrating: {run.failures[0].text}")
-        runs.append(run)
-        if run.ended == "interrupted":
+        if run.ended == "interrupted":  # half a comparison is none
             break
+        runs.append(run)
+    if not runs:
+        raise KeyboardInterrupt
     subject = f"{variant}, {work.model}, input {work.input_size}, batch {work.batch}, {work.dtype}"
     found = summed_up(runs, len(runs) // 2, rules, budget_s, subject)
     write_calibration(found)

@@ -95,6 +95,9 @@ def calibrate(
         if noise is None:
             continue
         floor = math.expm1(FLOOR_DEVIATIONS * noise.launch_sd / math.sqrt(LAUNCHES))
+        detectable = detectable_ratio(noise, floor, policy, pairs)
+        if math.isinf(detectable):
+            continue
         stages.append(
             StageCalibration(
                 stage=name,
@@ -103,7 +106,7 @@ def calibrate(
                 pair_sd_ratio=round(noise.pair_sd, 6),
                 launch_sd_ratio=round(noise.launch_sd, 6),
                 noise_ratio=round(floor, 6),
-                detectable_ratio=round(detectable_ratio(noise, floor, policy, pairs), 6),
+                detectable_ratio=round(detectable, 6),
                 false_alarms=sum(_alarmed(one, name) for one in judged),
             )
         )
@@ -120,7 +123,9 @@ def calibrate(
 
 
 def fingerprint(run: Run) -> str:
-    """What a calibration holds for: machine, software and workload, in 16 hexadecimal digits.
+    """What a calibration holds for: machine, software, workload, pictures, one worker or two.
+
+    It is told in 16 hexadecimal digits.
 
     Which variant was measured is not in it: versions of one model are compared with each other.
     Where the sides have unlike workloads there is no such thing, and the text says so.
@@ -130,8 +135,9 @@ def fingerprint(run: Run) -> str:
         return "unlike workloads"
     known = run.environment
     machine = (known.cpu, known.cpu_cores, known.memory_bytes >> 28, known.platform.split()[0])
+    pictures = [(picture.height, picture.width) for picture in run.pictures]
     software = (known.python.rpartition(".")[0], known.torch, known.gpu, known.driver, known.cuda)
-    text = json.dumps([work[0], machine, software], sort_keys=True)
+    text = json.dumps([work[0], machine, software, pictures, run.shared], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -183,11 +189,16 @@ def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: fl
     Args:
         noise: of the stage. floor_ratio: its noise floor. policy: threshold, floor, confidence.
         pairs: how many the budget gives.
+
+    Returns:
+        The slow-down; infinite where so few pairs could decide nothing.
     """
     shared = shared_confidence(policy.confidence, len(STAGES) + 1)
     confidence = 1 - (1 - shared) * look_share(look_number(round(pairs)))
     batch = math.ceil(pairs / MAX_PAIRS)
-    units = max(fewest_pairs(confidence), round(pairs / batch))
+    units = round(pairs / batch)
+    if units < fewest_pairs(confidence):
+        return math.inf
     unit_sd = noise.pair_sd * (math.sqrt(MEDIAN_VARIANCE / batch) if batch > 1 else 1.0)
     by_pairs = unit_sd * _half_width(units, confidence)
     launch_sd = math.hypot(noise.launch_sd, unit_sd * math.sqrt(MEDIAN_VARIANCE * LAUNCHES / units))
@@ -220,7 +231,8 @@ def _seconds_a_pair(runs: Sequence[Run]) -> float:
     for run in runs:
         judged = run.samples.turn != WARM_UP_TURN
         spent_s += float(run.samples.host_ns[judged].clip(min=0).sum()) / 1e9
-        pairs += sum(launch.turns for launch in run.launches)
+        turns = np.stack([run.samples.launch[judged], run.samples.turn[judged]])
+        pairs += np.unique(turns, axis=1).shape[1]
     return spent_s / max(1, pairs) or math.inf
 
 

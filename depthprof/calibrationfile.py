@@ -45,14 +45,20 @@ def find_calibration(fingerprint: str, folder: Path = FOLDER) -> Calibration | N
         raise BadRunFile(f"the calibration {file} cannot be read ({error})") from error
     try:
         document = json.loads(text)
-        if document.pop("schema") > CALIBRATION_SCHEMA:
-            raise BadRunFile(f"{file} is of a newer depthprof; calibrate again or upgrade")
-        return calibration_from(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        newer = document.pop("schema") > CALIBRATION_SCHEMA
+        known = None if newer else calibration_from(document)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BadRunFile(
             f"{file} is not a whole calibration ({type(error).__name__}: {error});"
             " delete it, or run `depthprof calibrate` again"
         ) from error
+    if known is None:
+        raise BadRunFile(f"{file} is of a newer depthprof; calibrate again or upgrade")
+    if known.fingerprint != fingerprint:
+        raise BadRunFile(
+            f"{file} holds the calibration {known.fingerprint}, not that of its name; delete it"
+        )
+    return known
 
 
 def check_calibrations(folder: Path = FOLDER) -> None:

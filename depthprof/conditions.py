@@ -133,8 +133,8 @@ def _counters() -> dict[str, int]:
     }
 
 
-def stat_ns(path: Path = STAT) -> tuple[int, int]:
-    """Busy and stolen time of all cores since boot, from the first line of /proc/stat.
+def stat_ns(path: Path = STAT, line: bytes = b"cpu") -> tuple[int, int]:
+    """Busy and stolen time since boot, from /proc/stat: of all cores, or of one by its line.
 
     Fields (proc_stat(5)): user nice system idle iowait irq softirq steal guest guest_nice; guest
     time is part of user time already.
@@ -142,6 +142,8 @@ def stat_ns(path: Path = STAT) -> tuple[int, int]:
     try:
         with path.open("rb") as file:
             words = file.readline().split()
+            while words and words[0] != line:
+                words = file.readline().split()
         user, nice, system, _, _, irq, softirq, steal = (int(word) for word in words[1:9])
     except (OSError, ValueError):
         return UNKNOWN, UNKNOWN

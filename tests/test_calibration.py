@@ -118,11 +118,22 @@ def test_a_calibration_survives_its_file(tmp_path: Path) -> None:
     assert find_calibration(known.fingerprint, tmp_path / "new") == known
     assert find_calibration("0" * 16, tmp_path / "new") is None
     assert find_calibration(known.fingerprint, tmp_path / "nowhere") is None
+    whole = file.read_text()
+
+    def broken(name: str, value: object) -> str:
+        document = json.loads(whole)
+        document["stages"][0][name] = value
+        return json.dumps(document)
+
     for text, said in (
         ("{", "not a whole calibration"),
         ("[]", "not a whole calibration"),
         (json.dumps({"schema": 99}), "newer"),
         (json.dumps({"schema": 1, "stages": []}), "not a whole calibration"),
+        ("[" * 100_000, "not a whole calibration"),
+        (whole.replace(known.fingerprint, "0" * 16), "not that of its name"),
+        *((broken("noise_ratio", value), "noise_ratio of") for value in ("x", None, -5, True)),
+        (broken("median_ns", float("nan")), "median_ns of"),
     ):
         file.write_text(text)
         with pytest.raises(BadRunFile, match=said):

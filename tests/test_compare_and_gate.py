@@ -224,6 +224,21 @@ def test_warm_up_and_partnerless_blocks_are_left_out_and_counted() -> None:
     assert comparison.stage(TOTAL).ratio == compare(run, POLICY).stage(TOTAL).ratio
 
 
+def test_iterations_of_a_block_are_no_evidence_of_their_own() -> None:
+    # 30 blocks of 12 iterations; blocks differ as much as iterations do. The median's interval
+    # promises 99.4 %; taken over iterations it missed in 20 % of cases.
+    missed = 0
+    for seed in range(100):
+        run = simulated(turns=5, iterations=12, noise=0.01, seed=seed)
+        random = np.random.default_rng(5_000 + seed)
+        factors = random.lognormal(0, 0.01, 200)[run.samples.launch * 30 + run.samples.block]
+        spans = np.round(run.samples.host_ns * factors[:, None]).astype(np.int64)
+        run = replace(run, samples=replace(run.samples, host_ns=spans))
+        summary = compare(run, POLICY).stage("forward").baseline
+        missed += not summary.median_ns.low <= 56_000_000 <= summary.median_ns.high
+    assert missed <= 3
+
+
 def test_a_block_counts_once_whatever_its_iterations() -> None:
     comparison = compare(simulated(turns=6, iterations=40), POLICY)
     assert {row.pairs for row in comparison.stages} == {36}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from depthprof.comparison.evidence import Evidence, evidence
-from depthprof.comparison.pairing import block_medians
+from depthprof.comparison.pairing import side_blocks
 from depthprof.comparison.soundness import Floats
 from depthprof.comparison.summaries import summaries
 from depthprof.records import TOTAL, Digest, Level, Policy, Run
@@ -61,12 +61,9 @@ def _levels(run: Run, known: Evidence, side: int, policy: Policy) -> list[Level]
 
 def _launch_medians(known: Evidence, side: int) -> Floats:
     """Median over each launch's blocks of the blocks' medians: float64 [launches, columns]."""
-    mine = known.side == side
-    keys = np.stack([known.launch[mine], known.turn[mine]])
-    blocks, where = np.unique(keys, axis=1, return_inverse=True)
-    medians = block_medians(known.judged_ns[mine], where.reshape(-1), blocks.shape[1])
-    launches = np.unique(blocks[0])
-    return np.stack([_nanmedian(medians[blocks[0] == launch]) for launch in launches])
+    blocks = side_blocks(known, side)
+    launches = np.unique(blocks.launch)
+    return np.stack([_nanmedian(blocks.median_ns[blocks.launch == one]) for one in launches])
 
 
 def _nanmedian(rows: Floats) -> Floats:

@@ -28,13 +28,35 @@ class Pairs:
     unpaired_samples: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SideBlocks:
+    """Medians of one side's blocks.
+
+    Attributes:
+        launch: int64 [blocks].
+        median_ns: float64 [blocks, stages + 1], NaN where no iteration is sound in that stage.
+    """
+
+    launch: Integers
+    median_ns: Floats
+
+
+def side_blocks(known: Evidence, side: int) -> SideBlocks:
+    """Median iteration of every block of one side."""
+    mine = known.side == side
+    keys = np.stack([known.launch[mine], known.turn[mine]])
+    blocks, where = np.unique(keys, axis=1, return_inverse=True)
+    medians = _block_medians(known.judged_ns[mine], where.reshape(-1), blocks.shape[1])
+    return SideBlocks(blocks[0], medians)
+
+
 def pair_blocks(known: Evidence) -> Pairs:
     """Put each turn's two blocks side by side; a block without its partner is left out."""
     keys = np.stack([known.launch, known.turn, known.side])
     blocks, where = np.unique(keys, axis=1, return_inverse=True)
     where = where.reshape(-1)
     partners = _partners(blocks)
-    medians = block_medians(known.judged_ns, where, blocks.shape[1])
+    medians = _block_medians(known.judged_ns, where, blocks.shape[1])
     return Pairs(
         launch=blocks[0, partners[0]],
         judged_ns=medians[partners],
@@ -51,7 +73,7 @@ def _partners(blocks: Integers) -> Integers:
     return np.stack([first, first + 1])
 
 
-def block_medians(spans: Floats, where: Integers, blocks: int) -> Floats:
+def _block_medians(spans: Floats, where: Integers, blocks: int) -> Floats:
     """Median of what is not NaN in every block, column by column: float64 [blocks, columns].
 
     `where` is int64 [n], the block of each row of `spans`.

@@ -85,10 +85,16 @@ def compare(run: Run, policy: Policy, *, is_last: bool = True) -> Comparison:
 
 
 def profile(run: Run, policy: Policy) -> Profile:
-    """Summarise the one side of a run stage by stage, the total last."""
+    """Summarise the one side of a run stage by stage, the total last.
+
+    The medians' intervals hold at every look there was or could have been, as in `compare`.
+    """
     names = (*run.samples.stages, TOTAL)
     known = evidence(run)
-    side = summaries(run, known, 0, shared_confidence(policy.confidence, len(names)))
+    shared = shared_confidence(policy.confidence, len(names))
+    blocks = len(np.unique(np.stack([known.launch, known.turn]), axis=1).T)
+    confidence = 1 - (1 - shared) * look_share(look_number(blocks))
+    side = summaries(run, known, 0, confidence)
     return Profile(
         stages=tuple(zip(names, known.clocks, side, strict=True)),
         timers=(timer_view(run, 0),),

@@ -1,11 +1,16 @@
-"""One side's figures by stage: median with interval, quartiles, share of the iteration."""
+"""One side's figures by stage: median with interval, quartiles, share of the iteration.
+
+The median is that of the blocks' medians, since iterations inside a block are not independent; its
+interval reaches as far as the launches' does, since blocks of a launch share its layout.
+"""
 
 import numpy as np
 
 from depthprof.comparison.evidence import Evidence, device_spans, with_total
+from depthprof.comparison.pairing import SideBlocks, side_blocks
 from depthprof.comparison.soundness import Flags, Floats
 from depthprof.records import DEVICE_STAGES, TOTAL, Estimate, Run, StageSummary
-from depthprof.stats import median_interval
+from depthprof.stats import launch_interval, median_interval
 
 
 def summaries(
@@ -18,6 +23,7 @@ def summaries(
     """
     names = (*run.samples.stages, TOTAL)
     mine = known.side == side
+    blocks = side_blocks(known, side)
     judged, host, device = known.judged_ns[mine], known.host_ns[mine], known.device_ns[mine]
     if not mine.any():
         warm = run.samples.side == side
@@ -38,7 +44,7 @@ def summaries(
             judged[:, column] / batch,
             host[:, column] / batch,
             device[:, column] / batch,
-            confidence,
+            _centre(blocks, column, batch, confidence),
             whole_ns,
         )
         for column, name in enumerate(names)
@@ -56,18 +62,18 @@ def _summary(
     judged_ns: Floats,
     host_ns: Floats,
     device_ns: Floats,
-    confidence: float,
+    centre: Estimate | None,
     whole_ns: float,
 ) -> StageSummary:
     sound_ns = judged_ns[~np.isnan(judged_ns)]
     if clock == "unlike" and not np.isnan(device_ns).any():
-        sound_ns = device_ns  # of this side; the other one has no such clock
+        sound_ns, centre = device_ns, None  # of this side; the other one has no such clock
     if not len(sound_ns):
-        sound_ns = host_ns[~np.isnan(host_ns)]
+        sound_ns, centre = host_ns[~np.isnan(host_ns)], None
     if not len(sound_ns):
         return _nothing()
     on_device = not np.isnan(device_ns).any()
-    median = median_interval(sound_ns, confidence)
+    median = centre or _range(sound_ns)
     low, high = np.quantile(sound_ns, [0.25, 0.75])
     return StageSummary(
         median_ns=median,
@@ -76,6 +82,30 @@ def _summary(
         host_ns=float(np.nanmedian(host_ns)),
         device_ns=float(np.median(device_ns)) if on_device else None,
     )
+
+
+def _centre(blocks: SideBlocks, column: int, batch: int, confidence: float) -> Estimate | None:
+    """Median of the blocks' medians; None where no block is sound in this stage."""
+    values = blocks.median_ns[:, column] / batch
+    known = ~np.isnan(values)
+    if not known.any():
+        return None
+    median = median_interval(values[known], confidence)
+    centres = [
+        float(np.median(values[known & (blocks.launch == launch)]))
+        for launch in np.unique(blocks.launch[known])
+    ]
+    spread = launch_interval(centres, confidence)
+    if spread is None:
+        return median
+    half_ns = (spread.high - spread.low) / 2
+    low, high = median.value - half_ns, median.value + half_ns
+    return Estimate(median.value, min(median.low, low), max(median.high, high), median.confidence)
+
+
+def _range(values: Floats) -> Estimate:
+    """Median of figures that are no evidence, with their whole range."""
+    return Estimate(float(np.median(values)), float(values.min()), float(values.max()), 0.0)
 
 
 def _nothing() -> StageSummary:

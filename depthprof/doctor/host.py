@@ -6,6 +6,7 @@ admin-guide/pm/cpufreq.rst, admin-guide/cgroup-v2.rst (cpu.max), timers/timekeep
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -34,7 +35,8 @@ SLOW_CLOCK_SOURCES = ("hpet", "acpi_pm", "jiffies", "pit")
 class HostFacts:
     """What the system tells; None where it does not.
 
-    Ratios are parts of the watched time; `busy_ratio` and `steal_ratio` of all usable cores.
+    Ratios are parts of the watched time; `busy_ratio` and `steal_ratio` of the usable cores' (of
+    all cores' where they are not told one by one).
     """
 
     usable_cores: int
@@ -67,7 +69,7 @@ def host_facts(root: Path, watch_s: float, environment: Mapping[str, str]) -> Ho
         name: None if after[name] is None or value is None else (after[name] or 0) - value
         for name, value in before.items()
     }
-    all_cores_ns = passed_ns * cores
+    all_cores_ns = passed_ns * _told_cores(root)
     cost_ns, step_ns = _clock()
     return HostFacts(
         usable_cores=cores,
@@ -81,7 +83,7 @@ def host_facts(root: Path, watch_s: float, environment: Mapping[str, str]) -> Ho
         boost=_boost(root),
         smt=_flag(root / "sys/devices/system/cpu/smt/active"),
         quota_cores=_quota(root),
-        has_cgroup=(root / "sys/fs/cgroup/cpu.max").exists(),
+        has_cgroup=any((folder / "cpu.stat").exists() for folder in _cgroups(root)),
         throttled_periods=grown["throttled"],
         virtual=_virtual(root),
         memory_bytes=_memory(root),
@@ -141,7 +143,7 @@ def _judge_load(facts: HostFacts) -> Finding:
     if facts.load_1min is None:
         return unknown("load", "no load average here")
     what = f"{facts.load_1min:.2f} in the last minute"
-    if facts.load_1min > LOAD_LIMIT_RATIO * facts.usable_cores:
+    if facts.load_1min > LOAD_LIMIT_RATIO * facts.machine_cores:  # it is the whole machine's
         why = "other work was running a moment ago and may come back while measuring"
         return Finding("load", WARNING, what, why, "wait until it is over, or stop it (see `top`)")
     return Finding("load", OK, what)
@@ -248,8 +250,27 @@ def _counters(root: Path) -> dict[str, int | None]:
 
 
 def _stat(root: Path) -> tuple[int | None, int | None]:
-    busy_ns, steal_ns = stat_ns(root / "proc/stat")
-    return (None, None) if UNTOLD in (busy_ns, steal_ns) else (busy_ns, steal_ns)
+    """Busy and stolen time of the usable cores; of all where cores are not told one by one."""
+    lines = _core_lines(root) or (b"cpu",)
+    known = [stat_ns(root / "proc/stat", line) for line in lines]
+    if any(UNTOLD in one for one in known):
+        return None, None
+    return sum(busy for busy, _ in known), sum(stolen for _, stolen in known)
+
+
+def _core_lines(root: Path) -> tuple[bytes, ...]:
+    """Names of the usable cores' lines in /proc/stat, none where one of them is missing."""
+    if not hasattr(os, "sched_getaffinity"):
+        return ()
+    wanted = [f"cpu{core}".encode() for core in sorted(os.sched_getaffinity(0))]
+    lines = (_text(root / "proc/stat") or "").splitlines()
+    known = {line.partition(" ")[0].encode() for line in lines}
+    return tuple(wanted) if known.issuperset(wanted) else ()
+
+
+def _told_cores(root: Path) -> int:
+    """How many cores the figures of `_stat` are over."""
+    return len(_core_lines(root)) or os.cpu_count() or 1
 
 
 def _pressure(root: Path) -> int | None:
@@ -292,21 +313,44 @@ def _boost(root: Path) -> bool | None:
     return _flag(root / "sys/devices/system/cpu/cpufreq/boost") if off is None else not off
 
 
+def _cgroups(root: Path) -> list[Path]:
+    """Folders of this process's cgroup and all above it, of version 2 and of version 1's cpu."""
+    base = root / "sys/fs/cgroup"
+    folders = [base, base / "cpu"]
+    for line in (_text(root / "proc/self/cgroup") or "").splitlines():
+        _, controllers, path = (*line.split(":", 2), "", "")[:3]
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = base / controllers if controllers else base
+        inner = top / path.lstrip("/")
+        folders += [folder for folder in (inner, *inner.parents) if folder.is_relative_to(top)]
+    return list(dict.fromkeys(folders))
+
+
 def _quota(root: Path) -> float | None:
-    """Cores a cgroup may use, "max 100000" being none (cgroup-v2.rst, cpu.max)."""
-    words = (_text(root / "sys/fs/cgroup/cpu.max") or "").split()
-    try:
-        return int(words[0]) / int(words[1])
-    except (ValueError, IndexError, ZeroDivisionError):
-        return None
+    """Fewest cores any of the cgroups may use; "max" and -1 are no limit.
+
+    Sources: kernel Documentation/admin-guide/cgroup-v2.rst (cpu.max), scheduler/sched-bwc.rst.
+    """
+    found = []
+    for folder in _cgroups(root):
+        words = (_text(folder / "cpu.max") or "").split()
+        if not words:
+            words = [_text(folder / f"cpu.cfs_{name}_us") or "" for name in ("quota", "period")]
+        with suppress(ValueError, IndexError, ZeroDivisionError):
+            found.append(int(words[0]) / int(words[1]))
+    return min((cores for cores in found if cores > 0), default=None)
 
 
 def _throttled(root: Path) -> int | None:
-    for line in (_text(root / "sys/fs/cgroup/cpu.stat") or "").splitlines():
-        name, _, value = line.partition(" ")
-        if name == "nr_throttled" and value.isdecimal():
-            return int(value)
-    return None
+    """Most periods in which any of the cgroups was throttled so far."""
+    found = []
+    for folder in _cgroups(root):
+        for line in (_text(folder / "cpu.stat") or "").splitlines():
+            name, _, value = line.partition(" ")
+            if name == "nr_throttled" and value.isdecimal():
+                found.append(int(value))
+    return max(found, default=None)
 
 
 def _virtual(root: Path) -> bool | None:

@@ -1,5 +1,6 @@
 """What a machine can tell apart, as `depthprof calibrate` found it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -61,7 +62,31 @@ def calibration_from(data: Mapping[str, Any]) -> Calibration:
     """Make a calibration of what `dataclasses.asdict` made of one.
 
     Raises:
-        KeyError, TypeError: it is not whole.
+        KeyError, TypeError, ValueError: it is not whole, or a figure in it means nothing.
     """
     stages = tuple(StageCalibration(**stage) for stage in data["stages"])
-    return Calibration(**{**data, "stages": stages})
+    known = Calibration(**{**data, "stages": stages})
+    for stage in stages:
+        if not isinstance(stage.stage, str) or not isinstance(stage.clock, str):
+            raise TypeError("a stage of it has no name or clock")
+        for name in _STAGE_FIGURES:
+            _check(getattr(stage, name), f"{name} of {stage.stage}")
+    for name in ("comparisons", "placebos", "budget_s", "power"):
+        _check(getattr(known, name), name)
+    return known
+
+
+_STAGE_FIGURES = (
+    "median_ns",
+    "pair_sd_ratio",
+    "launch_sd_ratio",
+    "noise_ratio",
+    "detectable_ratio",
+    "false_alarms",
+)
+
+
+def _check(value: object, name: str) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 <= value < math.inf:  # type: ignore[operator]
+        raise ValueError(f"{name} is {value!r}, but must be a finite number of 0 or more")

@@ -12,7 +12,8 @@ import pytest
 from depthprof import doctor
 from depthprof.cli import commands
 from depthprof.cli.main import main
-from depthprof.doctor import Finding, examine
+from depthprof.conditions import TICK_NS
+from depthprof.doctor import Finding, examine, host
 from depthprof.doctor.gpu import GpuFacts, gpu_facts, judge_gpu
 from depthprof.doctor.host import HostFacts, host_facts, judge_host
 
@@ -310,3 +311,33 @@ def test_it_refuses_in_a_sentence(
     error = capsys.readouterr().err
     assert said in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_only_the_usable_cores_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host.os, "sched_getaffinity", lambda _: {1})
+    lines = "cpu  90 0 0 0 0 0 0 9 0 0\ncpu0 80 0 0 0 0 0 0 8 0 0\ncpu1 10 0 0 0 0 0 0 1 0 0\n"
+    root = lay_out(tmp_path, {"proc/stat": lines})
+    assert host._stat(root) == (10 * TICK_NS, 1 * TICK_NS)
+    assert host._told_cores(root) == 1
+    monkeypatch.setattr(host.os, "sched_getaffinity", lambda _: {7})
+    assert host._stat(root) == (90 * TICK_NS, 9 * TICK_NS)  # of all, where one is not told
+
+
+def test_the_tightest_quota_above_the_process_counts(tmp_path: Path) -> None:
+    two = {
+        "proc/self/cgroup": "0::/a/b\n",
+        "sys/fs/cgroup/a/cpu.max": "50000 100000\n",
+        "sys/fs/cgroup/a/b/cpu.max": "max 100000\n",
+        "sys/fs/cgroup/a/cpu.stat": "nr_throttled 4\n",
+    }
+    root = lay_out(tmp_path / "two", two)
+    assert host._quota(root) == 0.5
+    assert host._throttled(root) == 4
+    one = {
+        "proc/self/cgroup": "3:cpu,cpuacct:/docker/x\n2:memory:/docker/x\n",
+        "sys/fs/cgroup/cpu,cpuacct/docker/x/cpu.cfs_quota_us": "150000\n",
+        "sys/fs/cgroup/cpu,cpuacct/docker/x/cpu.cfs_period_us": "100000\n",
+        "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "-1\n",
+        "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000\n",
+    }
+    assert host._quota(lay_out(tmp_path / "one", one)) == 1.5
