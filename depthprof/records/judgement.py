@@ -10,8 +10,9 @@ from depthprof.records.calibration import Calibration
 FAIL_ON = ("slower", "inconclusive")
 """What can fail a comparison; `--fail-on` chooses from these."""
 
-SCATTER_RATIO = 0.25
-"""Launches scatter where their pairs' interval is no wider than this part of the whole one."""
+SCATTER_RATIO = 0.5
+"""Launches scatter where their pairs' interval is no wider than this part of the whole one: were
+all pairs known, the launches' would still be at least two thirds as wide."""
 
 
 class Status(StrEnum):
