@@ -27,6 +27,10 @@ class BadRunFile(BadInput):
     """A saved run that is unreadable, truncated or of an unknown schema."""
 
 
+class StoreError(DepthprofError):
+    """The store of runs cannot be reached, read or written."""
+
+
 class PipelineError(DepthprofError):
     """A pipeline that breaks the contract of its stages or raises in one of them.
 

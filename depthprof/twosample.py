@@ -60,34 +60,6 @@ def shift(
     return Estimate(float(np.median(differences)), float(low), float(high), confidence)
 
 
-def spread(values: Sequence[float] | Floats) -> float:
-    """Standard deviation of a set of launches; 0 where there are fewer than two."""
-    known = np.asarray(values, dtype=np.float64)
-    return float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
-
-
-def detectable_shift(first: Sequence[float], second: Sequence[float], confidence: float) -> float:
-    """How far beyond a threshold a shift must lie so that its interval clears it, at even odds.
-
-    It is the half-width of the interval the sets would give if they had their own spread and no
-    shift: the distance of the estimate from the interval's lower end is no wider than that half of
-    the time. For 95 % of the time add 1.645 standard errors, as done here. The spread is taken
-    from within the two sets, so a shift between them does not count.
-
-    Returns:
-        The shift, in the values' unit; infinite where the sets are too small.
-    """
-    a, b = (np.asarray(values, dtype=np.float64) for values in (first, second))
-    if not len(a) or not len(b):
-        return math.inf
-    known = shift(a - np.median(a), b - np.median(b), confidence)
-    if known is None:
-        return math.inf
-    variance = spread(a) ** 2 / len(a) + spread(b) ** 2 / len(b)
-    error = math.sqrt(math.pi / 3 * variance)
-    return (known.high - known.low) / 2 + NormalDist().inv_cdf(0.95) * error
-
-
 @lru_cache(maxsize=512)
 def _rank_sum_cut(smaller: int, larger: int, confidence: float) -> int:
     """Differences to leave out at each end: the largest c with P(U <= c) <= alpha / 2."""

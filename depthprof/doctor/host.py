@@ -6,7 +6,6 @@ admin-guide/pm/cpufreq.rst, admin-guide/cgroup-v2.rst (cpu.max), timers/timekeep
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +13,7 @@ from statistics import median
 from time import perf_counter_ns, sleep
 
 from depthprof.conditions import pressure_ns, stat_ns
+from depthprof.doctor.cgroups import cgroups, quota_cores, text_of, throttled_periods
 from depthprof.doctor.findings import OK, WARNING, Finding, unknown
 from depthprof.machine import usable_cores
 from depthprof.records import UNKNOWN as UNTOLD
@@ -82,12 +82,12 @@ def host_facts(root: Path, watch_s: float, environment: Mapping[str, str]) -> Ho
         governors=_governors(root),
         boost=_boost(root),
         smt=_flag(root / "sys/devices/system/cpu/smt/active"),
-        quota_cores=_quota(root),
-        has_cgroup=any((folder / "cpu.stat").exists() for folder in _cgroups(root)),
+        quota_cores=quota_cores(root),
+        has_cgroup=any((folder / "cpu.stat").exists() for folder in cgroups(root)),
         throttled_periods=grown["throttled"],
         virtual=_virtual(root),
         memory_bytes=_memory(root),
-        clock_source=_text(
+        clock_source=text_of(
             root / "sys/devices/system/clocksource/clocksource0/current_clocksource"
         ),
         clock_cost_ns=cost_ns,
@@ -245,7 +245,7 @@ def _counters(root: Path) -> dict[str, int | None]:
         "pressure_ns": _pressure(root),
         "busy_ns": busy_ns,
         "steal_ns": steal_ns,
-        "throttled": _throttled(root),
+        "throttled": throttled_periods(root),
     }
 
 
@@ -263,7 +263,7 @@ def _core_lines(root: Path) -> tuple[bytes, ...]:
     if not hasattr(os, "sched_getaffinity"):
         return ()
     wanted = [f"cpu{core}".encode() for core in sorted(os.sched_getaffinity(0))]
-    lines = (_text(root / "proc/stat") or "").splitlines()
+    lines = (text_of(root / "proc/stat") or "").splitlines()
     known = {line.partition(" ")[0].encode() for line in lines}
     return tuple(wanted) if known.issuperset(wanted) else ()
 
@@ -282,20 +282,13 @@ def _part(grown: int | None, whole: int) -> float | None:
     return None if grown is None else min(1.0, max(0.0, grown / max(1, whole)))
 
 
-def _text(file: Path) -> str | None:
-    try:
-        return file.read_text(encoding="utf-8").strip() or None
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
 def _flag(file: Path) -> bool | None:
-    text = _text(file)
+    text = text_of(file)
     return None if text is None else text == "1"
 
 
 def _load(root: Path) -> float | None:
-    text = _text(root / "proc/loadavg")
+    text = text_of(root / "proc/loadavg")
     try:
         return float(text.split()[0]) if text else os.getloadavg()[0]
     except (ValueError, OSError, AttributeError):
@@ -304,7 +297,7 @@ def _load(root: Path) -> float | None:
 
 def _governors(root: Path) -> tuple[str, ...] | None:
     files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
-    found = {text for file in files if (text := _text(file))}
+    found = {text for file in files if (text := text_of(file))}
     return tuple(sorted(found)) or None
 
 
@@ -313,53 +306,13 @@ def _boost(root: Path) -> bool | None:
     return _flag(root / "sys/devices/system/cpu/cpufreq/boost") if off is None else not off
 
 
-def _cgroups(root: Path) -> list[Path]:
-    """Folders of this process's cgroup and all above it, of version 2 and of version 1's cpu."""
-    base = root / "sys/fs/cgroup"
-    folders = [base, base / "cpu"]
-    for line in (_text(root / "proc/self/cgroup") or "").splitlines():
-        _, controllers, path = (*line.split(":", 2), "", "")[:3]
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        top = base / controllers if controllers else base
-        inner = top / path.lstrip("/")
-        folders += [folder for folder in (inner, *inner.parents) if folder.is_relative_to(top)]
-    return list(dict.fromkeys(folders))
-
-
-def _quota(root: Path) -> float | None:
-    """Fewest cores any of the cgroups may use; "max" and -1 are no limit.
-
-    Sources: kernel Documentation/admin-guide/cgroup-v2.rst (cpu.max), scheduler/sched-bwc.rst.
-    """
-    found = []
-    for folder in _cgroups(root):
-        words = (_text(folder / "cpu.max") or "").split()
-        if not words:
-            words = [_text(folder / f"cpu.cfs_{name}_us") or "" for name in ("quota", "period")]
-        with suppress(ValueError, IndexError, ZeroDivisionError):
-            found.append(int(words[0]) / int(words[1]))
-    return min((cores for cores in found if cores > 0), default=None)
-
-
-def _throttled(root: Path) -> int | None:
-    """Most periods in which any of the cgroups was throttled so far."""
-    found = []
-    for folder in _cgroups(root):
-        for line in (_text(folder / "cpu.stat") or "").splitlines():
-            name, _, value = line.partition(" ")
-            if name == "nr_throttled" and value.isdecimal():
-                found.append(int(value))
-    return max(found, default=None)
-
-
 def _virtual(root: Path) -> bool | None:
-    text = _text(root / "proc/cpuinfo")
+    text = text_of(root / "proc/cpuinfo")
     return None if text is None else " hypervisor" in text
 
 
 def _memory(root: Path) -> int | None:
-    for line in (_text(root / "proc/meminfo") or "").splitlines():
+    for line in (text_of(root / "proc/meminfo") or "").splitlines():
         words = line.split()
         if line.startswith("MemAvailable:") and len(words) > 1 and words[1].isdecimal():
             return int(words[1]) * 1024

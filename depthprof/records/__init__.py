@@ -10,6 +10,7 @@ from depthprof.records.digest import (
     decode_digest,
     encode_digest,
 )
+from depthprof.records.gating import FieldDifference, Gated, SideGate
 from depthprof.records.judged import Judged
 from depthprof.records.judgement import (
     FAIL_ON,
@@ -78,6 +79,8 @@ __all__ = [
     "Environment",
     "Estimate",
     "Failure",
+    "FieldDifference",
+    "Gated",
     "Interruptions",
     "Judged",
     "Judgement",
@@ -91,6 +94,7 @@ __all__ = [
     "Sample",
     "Samples",
     "Side",
+    "SideGate",
     "SkippedSamples",
     "Span",
     "StageCalibration",

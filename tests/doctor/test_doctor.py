@@ -14,6 +14,7 @@ from depthprof.cli import commands
 from depthprof.cli.main import main
 from depthprof.conditions import TICK_NS
 from depthprof.doctor import Finding, examine, host
+from depthprof.doctor.cgroups import quota_cores, throttled_periods
 from depthprof.doctor.gpu import GpuFacts, gpu_facts, judge_gpu
 from depthprof.doctor.host import HostFacts, host_facts, judge_host
 
@@ -331,8 +332,8 @@ def test_the_tightest_quota_above_the_process_counts(tmp_path: Path) -> None:
         "sys/fs/cgroup/a/cpu.stat": "nr_throttled 4\n",
     }
     root = lay_out(tmp_path / "two", two)
-    assert host._quota(root) == 0.5
-    assert host._throttled(root) == 4
+    assert quota_cores(root) == 0.5
+    assert throttled_periods(root) == 4
     one = {
         "proc/self/cgroup": "3:cpu,cpuacct:/docker/x\n2:memory:/docker/x\n",
         "sys/fs/cgroup/cpu,cpuacct/docker/x/cpu.cfs_quota_us": "150000\n",
@@ -340,4 +341,4 @@ def test_the_tightest_quota_above_the_process_counts(tmp_path: Path) -> None:
         "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "-1\n",
         "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000\n",
     }
-    assert host._quota(lay_out(tmp_path / "one", one)) == 1.5
+    assert quota_cores(lay_out(tmp_path / "one", one)) == 1.5

@@ -1,0 +1,106 @@
+"""Whether figures of two runs may be compared: by machine, software, workload and pictures.
+
+One list of fields serves all: the gate names those that differ, the store and the suites' storage
+keep runs of unlike machines apart.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+
+from depthprof.errors import BadInput, nearest
+from depthprof.records import Digest, Environment, FieldDifference, Picture, Side, Workload
+
+MEMORY_STEP_BYTES = 2**30
+"""Memory counts in steps of so much: a virtual machine's varies by some megabytes."""
+
+IGNORED = ("seed", "device", "threads")
+"""Fields of a workload that do not count as asked for: seeds move no time, device and threads count
+as they really were."""
+
+
+def traits(environment: Environment, side: Side, pictures: Sequence[Picture]) -> dict[str, str]:
+    """What must be alike for times to be comparable, by the name of the field."""
+    known = {
+        "gpu": environment.gpu or "none",
+        "driver": _major(environment.driver),
+        "cuda": _minor(environment.cuda),
+        "cudnn": environment.cudnn or "none",
+        "cpu": environment.cpu,
+        "cpu_cores": str(environment.cpu_cores),
+        "memory": f"{round(environment.memory_bytes / MEMORY_STEP_BYTES)} GiB",
+        "platform": _platform(environment.platform),
+        "python": _minor(environment.python),
+        "torch": _minor(environment.torch),
+        "numpy": _minor(environment.numpy),
+        "opencv": _minor(environment.opencv),
+        "device": side.device.partition(":")[0],
+        "device_name": side.device_name,
+        "threads": str(side.threads),
+        "pictures": _sizes(pictures),
+    }
+    work = {
+        field.name: str(getattr(side.workload, field.name))
+        for field in fields(Workload)
+        if field.name not in IGNORED
+    }
+    return known | work
+
+
+def machine_name(environment: Environment, side: Side, pictures: Sequence[Picture]) -> str:
+    """Fingerprint of all traits: 16 hexadecimal digits."""
+    text = json.dumps(traits(environment, side, pictures), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def differences(
+    baseline: Digest, candidate: Digest, sides: tuple[Side, Side], allow: Sequence[str] = ()
+) -> tuple[FieldDifference, ...]:
+    """Fields in which two sides of two runs differ, those allowed left out.
+
+    Raises:
+        BadInput: a field that is allowed does not exist.
+    """
+    before = traits(baseline.environment, sides[0], baseline.pictures)
+    after = traits(candidate.environment, sides[1], candidate.pictures)
+    for name in allow:
+        if name.replace("-", "_") not in before:
+            raise BadInput(f'unknown field "{name}" to allow; {nearest(name, before)}')
+    allowed = {name.replace("-", "_") for name in allow}
+    return tuple(
+        FieldDifference(name, before[name], after[name])
+        for name in before
+        if name not in allowed and before[name] != after[name]
+    )
+
+
+def is_same_code(first: Side, second: Side) -> bool:
+    """Whether both sides run the same code with the same weights, by hash."""
+    if first.code_sha256 is None or first.code_sha256 != second.code_sha256:
+        return False
+    if first.variant.rpartition(":")[2] != second.variant.rpartition(":")[2]:
+        return False
+    if first.weights is None or second.weights is None:
+        return first.weights is second.weights
+    known = (first.weights.sha256, first.weights.seed, first.weights.source)
+    other = (second.weights.sha256, second.weights.seed, second.weights.source)
+    return known[0] == other[0] if known[0] is not None else known == other
+
+
+def _major(version: str | None) -> str:
+    return "none" if version is None else version.partition(".")[0]
+
+
+def _minor(version: str | None) -> str:
+    return "none" if version is None else ".".join(version.split("+")[0].split(".")[:2])
+
+
+def _platform(text: str) -> str:
+    """System and architecture; kernels are updated without a word."""
+    words = text.split()
+    return f"{words[0]} {words[-1]}" if words else "unknown"
+
+
+def _sizes(pictures: Sequence[Picture]) -> str:
+    return ", ".join(f"{picture.width}x{picture.height}" for picture in pictures) or "none"

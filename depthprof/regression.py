@@ -1,0 +1,161 @@
+"""The gate over two runs: are they alike, which stage got slower, what could have been seen.
+
+Verdicts come from the same function as those of a comparison in turns (depthprof.gate.decide);
+only the evidence differs: launches of two times instead of pairs.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from statistics import NormalDist
+
+from depthprof.comparison import compare_digests
+from depthprof.gate import EXIT_INCONCLUSIVE, EXIT_PASS, EXIT_REFUSED, EXIT_SLOWER, decide
+from depthprof.likeness import differences, is_same_code
+from depthprof.records import (
+    Comparison,
+    Digest,
+    Gated,
+    Judged,
+    Policy,
+    Side,
+    SideGate,
+    StageComparison,
+)
+from depthprof.stats import shared_confidence
+from depthprof.twosample import fewest_launches
+
+POWER = 0.95
+
+PolicyOf = Callable[[str], Policy]
+"""What counts as slower for a model's size."""
+
+
+def gate_digests(
+    baseline: Digest, candidate: Digest, policy_of: PolicyOf, allow: Sequence[str] = ()
+) -> Gated:
+    """Judge every side of a later run against the same side of an earlier one.
+
+    Args:
+        baseline: the earlier run. candidate: the later one.
+        policy_of: what counts as slower, by model.
+        allow: fields in which the runs may differ.
+
+    Raises:
+        BadInput: a field to allow that does not exist.
+    """
+    later = {_name(side): side for side in candidate.sides}
+    sides, missing = [], []
+    for side in baseline.sides:
+        other = later.get(_name(side))
+        if other is None:
+            missing.append(_name(side))
+        else:
+            policy = policy_of(side.workload.model)
+            sides.append(_side(baseline, candidate, (side, other), policy, allow))
+    names = (_described(baseline), _described(candidate))
+    return Gated(*names, tuple(sides), tuple(missing), False, _exit_code(sides, missing))
+
+
+def gate_turns(judged: Judged, baseline: str, candidate: str) -> Gated:
+    """The same outcome of two sides that were measured in turns, in one run."""
+    run, comparison = judged.run, judged.comparison
+    if comparison is None or judged.judgement is None:
+        raise ValueError("a gate in turns needs a run of two sides")
+    launches = len({int(launch) for launch in run.samples.launch})
+    side = SideGate(
+        label=_name(run.sides[1]),
+        policy=judged.policy,
+        problem=run.failures[0].text if run.failures else None,
+        is_same_code=is_same_code(*run.sides),
+        launches=(launches, launches),
+        detectable=detectable(comparison, judged.policy),
+        comparison=comparison,
+        judgement=judged.judgement,
+    )
+    return Gated(baseline, candidate, (side,), (), True, judged.exit_code)
+
+
+def detectable(comparison: Comparison, policy: Policy) -> tuple[tuple[str, float], ...]:
+    """By stage, the smallest slow-down whose interval would have cleared threshold and floor.
+
+    It must lie above the threshold by the interval's half-width, and to be found with 95 % by
+    1.645 standard errors more, which are that half-width over the normal quantile of its
+    confidence. Stages without an interval are left out.
+    """
+    return tuple(
+        (row.stage, _detectable(row, policy, len(comparison.stages)))
+        for row in comparison.stages
+        if row.ratio is not None and row.difference_ns is not None and row.ratio.low > 0
+    )
+
+
+def _detectable(row: StageComparison, policy: Policy, statements: int) -> float:
+    if row.ratio is None:
+        raise ValueError("what could be seen is told by the ratio's interval")
+    half = math.log(row.ratio.high / row.ratio.low) / 2
+    shared = shared_confidence(policy.confidence, statements)
+    more = NormalDist().inv_cdf(POWER) / NormalDist().inv_cdf((1 + shared) / 2)
+    median_ns = row.baseline.median_ns.value
+    floor = policy.floor_ns / median_ns if median_ns > 0 else 0.0
+    return math.expm1(math.log1p(max(policy.threshold_of(row.stage), floor)) + half * (1 + more))
+
+
+def _side(
+    baseline: Digest,
+    candidate: Digest,
+    sides: tuple[Side, Side],
+    policy: Policy,
+    allow: Sequence[str],
+) -> SideGate:
+    label = _name(sides[1])
+    unlike = differences(baseline, candidate, sides, allow)
+    if unlike:
+        return SideGate(label, policy, differences=unlike)
+    names = (sides[0].name, sides[1].name)
+    problem = _problem(baseline, names[0], "the baseline") or _problem(
+        candidate, names[1], "the newer run"
+    )
+    if problem is not None:
+        return SideGate(label, policy, problem=problem)
+    comparison = compare_digests(baseline, candidate, names, policy)
+    shared = shared_confidence(policy.confidence, len(comparison.stages))
+    return SideGate(
+        label=label,
+        policy=policy,
+        is_same_code=is_same_code(*sides),
+        launches=(baseline.launches_of(names[0]), candidate.launches_of(names[1])),
+        fewest_launches=fewest_launches(shared),
+        detectable=detectable(comparison, policy),
+        comparison=comparison,
+        judgement=decide(comparison, policy, (f"{label} then", f"{label} now")),
+    )
+
+
+def _problem(digest: Digest, side: str, what: str) -> str | None:
+    failure = next((one for one in digest.failures if one.side in (side, None)), None)
+    if failure is not None:
+        return f"{what} failed: {failure.text}"
+    if not digest.levels_of(side):
+        return f"{what} measured nothing of it"
+    return None
+
+
+def _exit_code(sides: Sequence[SideGate], missing: Sequence[str]) -> int:
+    if missing or not sides or any(side.differences or side.problem for side in sides):
+        return EXIT_REFUSED
+    codes = {side.judgement.exit_code for side in sides if side.judgement is not None}
+    for code in (EXIT_REFUSED, EXIT_SLOWER, EXIT_INCONCLUSIVE):
+        if code in codes:
+            return code
+    return EXIT_PASS
+
+
+def _name(side: Side) -> str:
+    """What a side is called from run to run: its label, without "(a)" and "(b)"."""
+    return side.label.removesuffix(f" ({side.name})")
+
+
+def _described(digest: Digest) -> str:
+    commit = digest.environment.commit
+    at = f" at {commit[:10]}{' with changes' if digest.environment.dirty else ''}" if commit else ""
+    return f"{digest.run or 'the run'} of {digest.created[:16].replace('T', ' ')}{at}"

@@ -1,0 +1,55 @@
+"""A judged run to the rows of the store's tables."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from depthprof.records import Comparison, Judged, Run
+
+
+def run_row(run: Run, identity: str, sha256: str, environment: str) -> dict[str, Any]:
+    """Row of a run, without its header and columns."""
+    return {
+        "id": identity,
+        "sha256": sha256,
+        "created": run.created,
+        "kind": "comparison" if run.is_comparison else "profile",
+        "ended": run.ended,
+        "commit_sha": run.environment.commit,
+        "dirty": run.environment.dirty,
+        "environment": environment,
+        "command": run.command,
+    }
+
+
+def verdict_rows(judged: Judged, identity: str) -> list[dict[str, Any]]:
+    """Rows of a run's verdicts; none of a profile."""
+    judgement, comparison = judged.judgement, judged.comparison
+    if judgement is None or comparison is None:
+        return []
+    return [
+        {
+            "run": identity,
+            "stage": verdict.stage,
+            "status": verdict.status.value,
+            "code": verdict.reason.code,
+            "text": verdict.reason.text,
+            "is_culprit": verdict.stage == judgement.culprit,
+            **_ratio(comparison, verdict.stage),
+        }
+        for verdict in judgement.verdicts
+    ]
+
+
+def _ratio(comparison: Comparison, stage: str) -> dict[str, float | None]:
+    known = comparison.stage(stage).ratio
+    if known is None:
+        return {"ratio": None, "low_ratio": None, "high_ratio": None}
+    return {"ratio": known.value, "low_ratio": known.low, "high_ratio": known.high}
+
+
+def document(value: Mapping[str, Any]) -> dict[str, str]:
+    """A value as JSON, and the digest that stands for it."""
+    text = json.dumps(value, sort_keys=True)
+    return {"id": hashlib.sha256(text.encode()).hexdigest(), "document": text}
