@@ -51,6 +51,6 @@ def throttled_periods(root: Path) -> int | None:
 def text_of(file: Path) -> str | None:
     """Text of a small file, None where there is none to read."""
     try:
-        return file.readtext_of(encoding="utf-8").strip() or None
+        return file.read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError):
         return None
