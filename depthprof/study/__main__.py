@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--conditions", default=",".join(CONDITIONS), help="quiet,loaded,shuffled")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
     parser.add_argument("--budget", type=float, default=60.0, help="seconds a comparison [60]")
+    parser.add_argument(
+        "--same-budget", type=float, metavar="S", help="the same, of identical code [as --budget]"
+    )
     parser.add_argument("--samples", type=Path, help="keep every sample in this folder (large)")
     parser.add_argument(
         "--protocols",
@@ -97,7 +100,8 @@ def _measure(store: Store, chosen: argparse.Namespace) -> None:
             for cell in (cell for cell in todo if cell.condition == condition):
                 if monotonic() >= ends:
                     return
-                judged, row = take(cell, chosen.budget)
+                same_s = chosen.budget if chosen.same_budget is None else chosen.same_budget
+                judged, row = take(cell, chosen.budget if cell.injection else same_s)
                 store.add(row, judged.run)
                 spent = f"{row['turns']} turns, {row['elapsed_s']:.1f} s"
                 culprit = row["culprit"] or "none"
