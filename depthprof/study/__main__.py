@@ -7,7 +7,7 @@ from pathlib import Path
 from time import monotonic
 
 from depthprof.errors import DepthprofError
-from depthprof.study.cells import CONDITIONS, WORLDS, Cell, course
+from depthprof.study.cells import ARMS, CONDITIONS, WORLDS, Cell, course
 from depthprof.study.injection import METHODS
 from depthprof.study.store import Store
 from depthprof.study.taking import neighbours, take
@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="where the results are and go")
     parser.add_argument("--worlds", default=",".join(WORLDS), help="light,real,virtual")
     parser.add_argument("--conditions", default=",".join(CONDITIONS), help="quiet,loaded,shuffled")
+    parser.add_argument("--arms", default=",".join(ARMS), help="aa,placebo,injected")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
     parser.add_argument("--budget", type=float, default=60.0, help="seconds a comparison [60]")
     parser.add_argument(
@@ -93,7 +94,7 @@ def _measure(store: Store, chosen: argparse.Namespace) -> None:
     todo = [
         cell
         for cell in cells(chosen.worlds.split(","), chosen.conditions.split(","))
-        if cell.name not in done
+        if cell.name not in done and cell.arm in chosen.arms.split(",")
     ]
     for condition in CONDITIONS:
         with neighbours(condition):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from depthprof.study.injection import Injection
 
 WORLDS = ("light", "real", "virtual")
+ARMS = ("aa", "placebo", "injected")
 CONDITIONS = ("quiet", "loaded", "shuffled")
 RATIOS = (0.02, 0.05, 0.10, 0.25, 1.00)
 STAGES = ("preprocess", "h2d", "forward", "postprocess", "d2h", "return")
@@ -58,7 +59,7 @@ class Cell:
     def seed(self) -> int:
         """Seed of layouts and orders: every comparison of every condition has its own."""
         place = 10 * WORLDS.index(self.world) + CONDITIONS.index(self.condition)
-        arm = ("aa", "placebo", "injected").index(self.arm)
+        arm = ARMS.index(self.arm)
         return GENERATION * 10_000_000 + place * 100_000 + arm * 10_000 + self.number
 
 
