@@ -1,6 +1,9 @@
-"""One torch thread in every test: the machine has neighbours."""
+"""One torch thread in every test: the machine has neighbours. Runs are kept away from our own."""
 
 import os
+import tempfile
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
+os.environ["DEPTHPROF_STORE"] = str(Path(tempfile.mkdtemp(prefix="depthprof-")) / "store.db")

@@ -15,6 +15,10 @@ MORE_THAN_ALL = 1.005
 """From this share of the whole's difference on, the rest of the stages made up for some of it."""
 
 
+REMEDY = "a larger --budget or a quieter machine"
+"""What may decide what is undecided."""
+
+
 def sentence(
     comparison: Comparison,
     verdicts: tuple[Verdict, ...],
@@ -22,6 +26,7 @@ def sentence(
     explained_ratio: float | None,
     policy: Policy,
     labels: tuple[str, str],
+    remedy: str = REMEDY,
 ) -> str:
     """Say in one sentence what was found, for a person in a hurry."""
     status = {verdict.stage: verdict.status for verdict in verdicts}
@@ -32,10 +37,10 @@ def sentence(
         row = comparison.stage(TOTAL)
         return (
             f"{labels[1]} is slower as a whole ({_change(row)}), but no single stage is"
-            " told apart; a larger --budget may tell."
+            f" told apart; give {remedy}."
         )
     if TOTAL in undecided:
-        return _undecided(verdicts, undecided, labels)
+        return _undecided(verdicts, undecided, labels, remedy)
     rest = f"; not decided: {', '.join(undecided)}." if undecided else "."
     return _no_slower(comparison, verdicts, policy, labels) + rest
 
@@ -89,11 +94,13 @@ def _same(total: StageComparison) -> str:
     return f"the whole the same{figure}"
 
 
-def _undecided(verdicts: tuple[Verdict, ...], stages: list[str], labels: tuple[str, str]) -> str:
+def _undecided(
+    verdicts: tuple[Verdict, ...], stages: list[str], labels: tuple[str, str], remedy: str
+) -> str:
     first = next(verdict for verdict in verdicts if verdict.stage == stages[0])
     return (
         f"The data do not decide whether {labels[1]} is slower in {', '.join(stages)}"
-        f" ({first.reason.text}); give a larger --budget or a quieter machine."
+        f" ({first.reason.text}); give {remedy}."
     )
 
 

@@ -23,6 +23,10 @@ class BadPicture(BadInput):
     """A path that is no picture, or a picture that cannot be measured on."""
 
 
+class NamesClash(BadInput):
+    """Two sides have modules of one name, and a process can import one of them only."""
+
+
 class BadRunFile(BadInput):
     """A saved run that is unreadable, truncated or of an unknown schema."""
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 from depthprof import comparison as comparing
-from depthprof.account import failure_sentence, sentence
+from depthprof.account import REMEDY, failure_sentence, sentence
 from depthprof.records import (
     TOTAL,
     WARM_UP_TURN,
@@ -45,12 +45,19 @@ def judge(run: Run, policy: Policy) -> Judged:
 
 
 def decide(
-    comparison: Comparison, policy: Policy, labels: tuple[str, str] = ("a", "b")
+    comparison: Comparison,
+    policy: Policy,
+    labels: tuple[str, str] = ("a", "b"),
+    remedy: str = REMEDY,
 ) -> Judgement:
     """Decide on every stage and the whole, name the culprit, and set the exit code.
 
     The culprit is the slower stage with the largest absolute difference: a stage much changed
     disturbs its small neighbours, which then are its followers.
+
+    Args:
+        comparison: of both sides. policy: what counts as slower.
+        labels: of the sides, for the sentence. remedy: what to do where nothing is decided.
     """
     verdicts = tuple(Verdict(row.stage, *decide_stage(row, policy)) for row in comparison.stages)
     slower = _slower_stages(comparison, verdicts)
@@ -61,7 +68,7 @@ def decide(
         culprit=culprit,
         followers=tuple(slower[1:]),
         explained_ratio=explained,
-        sentence=sentence(comparison, verdicts, culprit, explained, policy, labels),
+        sentence=sentence(comparison, verdicts, culprit, explained, policy, labels, remedy),
         exit_code=exit_code(verdicts, policy),
     )
 

@@ -26,6 +26,9 @@ from depthprof.twosample import fewest_launches
 
 POWER = 0.95
 
+REMEDY = "more --launches or a quieter machine to both, or measure both now with --against"
+"""What may decide what runs of two times do not."""
+
 PolicyOf = Callable[[str], Policy]
 """What counts as slower for a model's size."""
 
@@ -127,7 +130,7 @@ def _side(
         fewest_launches=fewest_launches(shared),
         detectable=detectable(comparison, policy),
         comparison=comparison,
-        judgement=decide(comparison, policy, (f"{label} then", f"{label} now")),
+        judgement=decide(comparison, policy, (f"{label} then", f"{label} now"), REMEDY),
     )
 
 

@@ -7,7 +7,9 @@ from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from depthprof.cli.keeping import keep
 from depthprof.errors import BadInput, DepthprofError, OutputError
 from depthprof.records import Judged, Policy
 
@@ -117,16 +119,6 @@ def variants(arguments: Namespace) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[Namespace], int]] = {
-    "compare": compare,
-    "profile": profile,
-    "report": report,
-    "calibrate": calibrate,
-    "doctor": doctor,
-    "variants": variants,
-}
-
-
 def policy_from(arguments: Namespace, known: Policy) -> Policy:
     """Change a policy by the options that were given.
 
@@ -191,7 +183,29 @@ def _report(judged: Judged, out: Path, arguments: Namespace) -> int:
         print(f"depthprof: {error}", file=sys.stderr)
         return 2
     _tell(judged, written, arguments)
+    keep(judged, arguments, written)
     return judged.exit_code
+
+
+def gate(arguments: Namespace) -> int:
+    """Judge a run against a baseline, or two commits against each other."""
+    from depthprof.cli import gate_command
+
+    return gate_command.gate(arguments)
+
+
+def runs(arguments: Namespace) -> int:
+    """List, show, tag, delete, export or import kept runs."""
+    from depthprof.cli import runs_command
+
+    return runs_command.runs(arguments)
+
+
+def baseline(arguments: Namespace) -> int:
+    """Set, show or list baselines."""
+    from depthprof.cli import runs_command
+
+    return runs_command.baseline(arguments)
 
 
 def _tell(judged: Judged, written: Path | None, arguments: Namespace) -> None:
@@ -217,6 +231,18 @@ def _tell(judged: Judged, written: Path | None, arguments: Namespace) -> None:
         print(f"report: {written / 'report.html'}")
 
 
+def write_json(target: str | None, document: dict[str, Any]) -> bool:
+    """Write a document where it was asked for; tell whether that was standard output alone."""
+    if target is None:
+        return False
+    text = json.dumps(document, indent=2, allow_nan=False)
+    if target == "-":
+        print(text)
+        return True
+    _write_json(Path(target), text)
+    return False
+
+
 def _write_json(path: Path, text: str) -> None:
     try:
         path.write_text(text + "\n", encoding="utf-8")
@@ -229,3 +255,16 @@ def _threshold(text: str) -> float:
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         raise BadInput(f'threshold is "{text}", but must be a number such as 0.05 or 5%') from None
+
+
+COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "compare": compare,
+    "profile": profile,
+    "report": report,
+    "calibrate": calibrate,
+    "doctor": doctor,
+    "variants": variants,
+    "gate": gate,
+    "runs": runs,
+    "baseline": baseline,
+}

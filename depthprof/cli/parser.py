@@ -3,6 +3,8 @@
 import argparse
 from typing import NoReturn
 
+from depthprof.cli import store_parser
+
 EPILOG = """\
 sides:
   v1, v2                     the two published pipelines
@@ -38,6 +40,11 @@ def build_parser() -> Parser:
     _report(commands)
     _calibrate(commands)
     _doctor(commands)
+    _gate(commands)
+    store_parser.add_runs(_command(commands, "runs", "list, show, tag, export, import kept runs"))
+    store_parser.add_baseline(
+        _command(commands, "baseline", "let a name stand for a run, for the gate")
+    )
     commands.add_parser("variants", help="list what can be measured")
     return parser
 
@@ -68,6 +75,7 @@ def _compare(commands: "argparse._SubParsersAction[Parser]") -> None:
         help="what gives a failing exit code: slower,inconclusive (the default), one, or never",
     )
     _output(parser)
+    store_parser.add_keeping(parser)
 
 
 def _profile(commands: "argparse._SubParsersAction[Parser]") -> None:
@@ -77,6 +85,24 @@ def _profile(commands: "argparse._SubParsersAction[Parser]") -> None:
     _measuring(parser)
     _policy(parser)
     _output(parser)
+    store_parser.add_keeping(parser)
+
+
+def _gate(commands: "argparse._SubParsersAction[Parser]") -> None:
+    parser = _command(
+        commands, "gate", "hold a run against a baseline, or two commits against each other"
+    )
+    store_parser.add_gate(parser)
+    _workload(parser)
+    _measuring(parser)
+    _policy(parser)
+    parser.add_argument(
+        "--fail-on",
+        metavar="WHAT",
+        help="what gives a failing exit code: slower,inconclusive (the default), one, or never",
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the outcome there; - prints only it")
+    parser.add_argument("--quiet", action="store_true", help="print the one sentence only")
 
 
 def _report(commands: "argparse._SubParsersAction[Parser]") -> None:

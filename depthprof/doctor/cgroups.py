@@ -43,7 +43,7 @@ def throttled_periods(root: Path) -> int | None:
     for folder in cgroups(root):
         for line in (text_of(folder / "cpu.stat") or "").splitlines():
             name, _, value = line.partition(" ")
-            if name == "nrthrottled_periods" and value.isdecimal():
+            if name == "nr_throttled" and value.isdecimal():
                 found.append(int(value))
     return max(found, default=None)
 

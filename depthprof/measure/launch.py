@@ -77,7 +77,8 @@ class LaunchTaker:
         environment: dict[str, Any] = {}
         for group in self._groups():
             layout = Layout.drawn(self._random)
-            worker = self._stack.enter_context(WorkerProcess(layout, self._plan.worker))
+            process = WorkerProcess(layout, self._plan.worker, group[0].folder)
+            worker = self._stack.enter_context(process)
             self._layouts.append(layout)
             answer = worker.ask(self._load_command(group), LOAD_LIMIT_S)
             self._memory_bytes += answer["memory_bytes"]
@@ -168,12 +169,12 @@ class LaunchTaker:
                 "name": side.name,
                 "variant": side.variant,
                 "workload": asdict(side.workload),
-                "checkpoint": None if side.checkpoint is None else str(side.checkpoint),
+                "checkpoint": None if side.checkpoint is None else str(side.checkpoint.resolve()),
                 "placebo": side.placebo,
             }
             for side in group
         ]
-        images = [str(image) for image in self._plan.images]
+        images = [str(image.resolve()) for image in self._plan.images]
         return {"command": "load", "sides": sides, "images": images}
 
     def _block(self, side: str, turn: int, iterations: int) -> float:

@@ -145,6 +145,7 @@ def _side(plan: SidePlan, answer: dict[str, Any]) -> Side:
         weights=None if weights is None else Weights(**weights),
         input_shapes=tuple(tuple(shape) for shape in answer["input_shapes"]),
         notes=tuple(answer["notes"]),
+        code_sha256=answer.get("code_sha256"),
     )
 
 

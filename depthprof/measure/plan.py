@@ -21,7 +21,8 @@ WORKER = "depthprof.measure.worker"
 class SidePlan:
     """One side as asked for. `name` is "a" or "b"; `label` is what people read.
 
-    A `placebo` is loaded under another name and behind a padding, and does the same work.
+    A `placebo` is loaded under another name and behind a padding, and does the same work. `folder`
+    is where its worker starts, so that modules are found there first; None is where we are.
     """
 
     name: str
@@ -30,6 +31,7 @@ class SidePlan:
     workload: Workload
     checkpoint: Path | None = None
     placebo: bool = False
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,8 @@ class Plan:
 
     @property
     def shared(self) -> bool:
-        """Whether all sides live in one worker: they must agree on threads and device."""
-        wants = {(side.workload.threads, side.workload.device) for side in self.sides}
+        """Whether all sides live in one worker: they agree on threads, device and folder."""
+        wants = {(side.workload.threads, side.workload.device, side.folder) for side in self.sides}
         return not self.separate and len(wants) == 1
 
     @property

@@ -40,14 +40,15 @@ class Layout:
 class WorkerProcess:
     """One worker process; a context manager that leaves no process behind."""
 
-    def __init__(self, layout: Layout, module: str) -> None:
+    def __init__(self, layout: Layout, module: str, folder: Path | None = None) -> None:
         self._noise = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, "x" * layout.argv_bytes],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._noise,
-            env=_environment(layout),
+            env=_environment(layout, folder),
+            cwd=folder,
             start_new_session=True,  # Ctrl-C is the parent's to handle
         )
         self._unread = b""
@@ -119,12 +120,12 @@ class WorkerProcess:
         return errors.WorkerLost(f"the worker {why}{last}")
 
 
-def _environment(layout: Layout) -> dict[str, str]:
+def _environment(layout: Layout, folder: Path | None) -> dict[str, str]:
     package_parent = str(Path(__file__).resolve().parents[2])
-    known = os.environ.get("PYTHONPATH")
+    places = [str(folder) if folder else "", package_parent, os.environ.get("PYTHONPATH", "")]
     return {
         **os.environ,
-        "PYTHONPATH": package_parent + (os.pathsep + known if known else ""),
+        "PYTHONPATH": os.pathsep.join(place for place in places if place),
         PADDING_VARIABLE: "x" * layout.environment_bytes,
     }
 

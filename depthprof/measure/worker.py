@@ -17,6 +17,7 @@ from depthprof.machine import device_name, environment, peak_memory_bytes, usabl
 from depthprof.measure.serving import serve, take_block
 from depthprof.pictures import load_pictures
 from depthprof.pipelines.check import blame, checked_iteration
+from depthprof.pipelines.code_hash import code_sha256
 from depthprof.pipelines.device import resolve_device
 from depthprof.pipelines.placebo import Renamed, padding
 from depthprof.pipelines.registry import load_pipeline
@@ -105,6 +106,7 @@ class Worker:
             "weights": None if weights is None else asdict(weights),
             "input_shapes": sorted(set(shapes)),
             "notes": _notes(workload),
+            "code_sha256": code_sha256(side["variant"]),
             "checked_ns": checked_ns,
             "pictures": [asdict(picture) for _, picture in pictures],
         }

@@ -13,10 +13,23 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from depthprof.errors import BadInput, DepthprofError, nearest
+from depthprof.errors import BadInput, DepthprofError, NamesClash, nearest
 
 _folders: list[Path] = []
 """Folders that pipelines came from so far in this process."""
+
+_entries: set[Path] = set()
+"""Files that variants named so far in this process."""
+
+
+def own_folders() -> tuple[Path, ...]:
+    """Folders that pipelines came from so far in this process."""
+    return tuple(_folders)
+
+
+def entry_files() -> set[Path]:
+    """Files that variants named so far in this process."""
+    return set(_entries)
 
 
 def is_file(place: str) -> bool:
@@ -80,6 +93,7 @@ def _from_file(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise BadInput(f"{path} cannot be imported, because its name does not end in .py")
     _search_first(path.parent)
+    _entries.add(path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look their module up
     loader = spec.loader
@@ -115,7 +129,7 @@ def _refuse_namesakes(folder: Path) -> None:
         loaded = Path(getattr(module, "__file__", None) or "/")
         for tail in (f"{name}.py", f"{name}/__init__.py"):
             if loaded in [other / tail for other in others] and (folder / tail).is_file():
-                raise BadInput(
+                raise NamesClash(
                     f"{loaded} and {folder / tail} have the same name, and one process can import"
                     " one of them only; measure the sides with --separate"
                 )

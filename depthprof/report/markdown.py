@@ -10,16 +10,16 @@ from depthprof.report.rows import Row, device_rows, head, rows
 
 def markdown(judged: Judged) -> str:
     """Write sentence, table, remarks, conditions and environment."""
-    parts = [f"# depthprof: {_escaped(wording.title(judged.run))}", ""]
-    parts += [f"**{_escaped(wording.sentence(judged))}**", ""]
-    parts += _table(head(judged), (_cells(row) for row in rows(judged)))
+    parts = [f"# depthprof: {escaped(wording.title(judged.run))}", ""]
+    parts += [f"**{escaped(wording.sentence(judged))}**", ""]
+    parts += table(head(judged), (_cells(row) for row in rows(judged)))
     if device_rows(judged):
-        parts += ["", _escaped(wording.DEVICE_LEGEND)]
-    parts += ["", *(f"- {_escaped(remark)}" for remark in wording.remarks(judged))]
+        parts += ["", escaped(wording.DEVICE_LEGEND)]
+    parts += ["", *(f"- {escaped(remark)}" for remark in wording.remarks(judged))]
     parts += ["", "## Conditions", ""]
-    parts += _table(("", ""), wording.facts(judged.run))
+    parts += table(("", ""), wording.facts(judged.run))
     parts += ["", "## Environment", ""]
-    parts += _table(("", ""), _environment(judged))
+    parts += table(("", ""), _environment(judged))
     if judged.run.command:
         parts += ["", "```", judged.run.command.replace("`", "'"), "```"]
     return "\n".join(parts) + "\n"
@@ -37,14 +37,15 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _table(names: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
-    made = ["| " + " | ".join(_escaped(name) for name in names) + " |"]
+def table(names: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of a table; cells are escaped."""
+    made = ["| " + " | ".join(escaped(name) for name in names) + " |"]
     made.append("|" + " --- |" * len(names))
-    made += ["| " + " | ".join(_escaped(cell) for cell in line) + " |" for line in lines]
+    made += ["| " + " | ".join(escaped(cell) for cell in line) + " |" for line in lines]
     return made
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Keep a user's words from being taken for markup; our own ** stay."""
     for mark in ("\\", "|", "<", "`", "["):
         text = text.replace(mark, "\\" + mark)

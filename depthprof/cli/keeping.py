@@ -1,0 +1,61 @@
+"""Runs and the store, as seen from the command line."""
+
+import sys
+from argparse import Namespace
+from contextlib import AbstractContextManager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from depthprof.errors import BadInput, StoreError
+from depthprof.records import Judged
+
+if TYPE_CHECKING:
+    from depthprof.store import Store
+
+
+def opened(arguments: Namespace, *, create: bool = False) -> "AbstractContextManager[Store]":
+    """Open the store that the options, the settings or the environment name.
+
+    Raises:
+        BadInput: SQLAlchemy is not installed, or the URL is none.
+        StoreError: the store cannot be used.
+    """
+    if find_spec("sqlalchemy") is None:
+        raise BadInput(
+            "SQLAlchemy is not installed, so there is no store; run `pip install depthprof`"
+        )
+    from depthprof.settings import read_settings
+    from depthprof.store import open_store
+
+    return open_store(arguments.store or read_settings().store, create=create)
+
+
+def keep(judged: Judged, arguments: Namespace, written: Path | None) -> str | None:
+    """Keep a run in the store, unless that was not wanted or cannot be had here.
+
+    Returns:
+        Its identity, None where it was not kept.
+
+    Raises:
+        StoreError: it should have been kept; the sentence says where the run is all the same.
+    """
+    if getattr(arguments, "no_store", True):
+        return None
+    if find_spec("sqlalchemy") is None:
+        print(
+            "depthprof: not kept in the store, because SQLAlchemy is not installed", file=sys.stderr
+        )
+        return None
+    from depthprof.comparison import digest
+
+    try:
+        with opened(arguments, create=True) as store:
+            return store.add(judged, digest(judged.run, judged.policy), arguments.tag)
+    except StoreError as error:
+        if written is None:
+            raise
+        raise StoreError(
+            f"{error}. The run is kept in {written / 'run.json'};"
+            f" `depthprof runs import {written}` adds it later"
+        ) from error

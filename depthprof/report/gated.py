@@ -1,0 +1,175 @@
+"""The gate's outcome in words: rows of a table, sentences, and a document for programs."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from depthprof.records import (
+    TOTAL,
+    Gated,
+    SideGate,
+    StageComparison,
+    Status,
+    Verdict,
+)
+from depthprof.units import duration, percent, signed_duration, times
+
+GATE_SCHEMA = 1
+HEAD = ("stage", "then", "now", "difference", "ratio", "interval", "could see", "verdict")
+WORDS = {0: "pass", 1: "slower", 2: "refused", 3: "inconclusive"}
+
+
+@dataclass(frozen=True, slots=True)
+class GateRow:
+    """A stage of a side as text; `cells` are those of HEAD."""
+
+    stage: str
+    status: Status
+    reason: str
+    cells: tuple[str, ...]
+
+
+def gate_rows(side: SideGate) -> Iterator[GateRow]:
+    """Rows of one side, the total last; none where nothing could be compared."""
+    if side.comparison is None or side.judgement is None:
+        return
+    seen = dict(side.detectable)
+    for row in side.comparison.stages:
+        verdict = side.judgement.verdict(row.stage)
+        cells = (*_figures(row), _could_see(seen.get(row.stage)), verdict.status.value)
+        yield GateRow(row.stage, verdict.status, verdict.reason.text, (row.stage, *cells))
+
+
+def _figures(row: StageComparison) -> tuple[str, ...]:
+    ratio, difference = row.ratio, row.difference_ns
+    return (
+        duration(row.baseline.median_ns.value),
+        duration(row.candidate.median_ns.value),
+        "-" if difference is None else signed_duration(difference.value),
+        "-" if ratio is None else times(ratio.value),
+        "-" if ratio is None else times(ratio.low, ratio.high),
+    )
+
+
+def _could_see(ratio: float | None) -> str:
+    return "-" if ratio is None else f"+{percent(ratio)}"
+
+
+def gate_title(gated: Gated) -> str:
+    """What was held against what."""
+    how = "measured in turns" if gated.is_paired else "launches of two times"
+    return f"{gated.candidate} against {gated.baseline} ({how})"
+
+
+def side_sentence(side: SideGate) -> str:
+    """One side's outcome in a sentence."""
+    if side.differences:
+        unlike = ", ".join(
+            f"{one.field} ({one.baseline} then, {one.candidate} now)" for one in side.differences
+        )
+        fields = " ".join(f"--allow {one.field}" for one in side.differences)
+        return (
+            f"{side.label}: INCOMPARABLE, the runs differ in {unlike};"
+            f" set a new baseline, or compare all the same with {fields}."
+        )
+    if side.problem is not None:
+        return f"{side.label}: {side.problem}"
+    return "" if side.judgement is None else f"{side.label}: {side.judgement.sentence}"
+
+
+def side_remarks(side: SideGate) -> list[str]:
+    """What else is to be said of a side."""
+    remarks = []
+    if side.is_same_code:
+        remarks.append("code and weights are identical on both sides, by hash")
+    if side.launches and side.judgement is not None and side.fewest_launches:
+        least = min(side.launches)
+        if least < side.fewest_launches:
+            remarks.append(
+                f"{side.launches[0]} launches then, {side.launches[1]} now: at least"
+                f" {side.fewest_launches} on each side decide anything; measure both with"
+                f" --launches {side.fewest_launches + 2}"
+            )
+    widest = max(
+        (item for item in side.detectable if item[0] != TOTAL), key=lambda i: i[1], default=None
+    )
+    longest = _longest(side)
+    if longest is not None and widest is not None:
+        remarks.append(
+            f"a slow-down of {percent(longest[1])} in {longest[0]} would have been seen;"
+            f" in {widest[0]}, the least certain stage, one of {percent(widest[1])}"
+        )
+    return remarks
+
+
+def _longest(side: SideGate) -> tuple[str, float] | None:
+    if side.comparison is None:
+        return None
+    seen = dict(side.detectable)
+    rows = [row for row in side.comparison.stages if row.stage in seen and row.stage != TOTAL]
+    row = max(rows, key=lambda row: row.baseline.median_ns.value, default=None)
+    return None if row is None else (row.stage, seen[row.stage])
+
+
+def gate_sentence(gated: Gated) -> str:
+    """The whole outcome in a line."""
+    if gated.missing:
+        names = ", ".join(gated.missing)
+        return (
+            f"REFUSED: the baseline has {names}, which the newer run does not: renamed or deleted?"
+            " Measure it, or set a new baseline."
+        )
+    if not gated.sides:
+        return "REFUSED: nothing was compared."
+    return f"{WORDS[gated.exit_code].upper()}: " + " ".join(
+        side_sentence(side) for side in gated.sides
+    )
+
+
+def gate_document(gated: Gated) -> dict[str, Any]:
+    """The outcome for programs; documented in docs/gate.md."""
+    return {
+        "schema": GATE_SCHEMA,
+        "kind": "gate",
+        "baseline": gated.baseline,
+        "candidate": gated.candidate,
+        "is_paired": gated.is_paired,
+        "missing": list(gated.missing),
+        "sides": [_side_document(side) for side in gated.sides],
+        "sentence": gate_sentence(gated),
+        "exit_code": gated.exit_code,
+    }
+
+
+def _side_document(side: SideGate) -> dict[str, Any]:
+    seen = dict(side.detectable)
+    judgement = side.judgement
+    stages = side.comparison.stages if side.comparison else ()
+    verdicts = judgement.verdicts if judgement else ()
+    return {
+        "label": side.label,
+        "differences": [asdict(one) for one in side.differences],
+        "problem": side.problem,
+        "is_same_code": side.is_same_code,
+        "launches": list(side.launches),
+        "fewest_launches": side.fewest_launches,
+        "culprit": judgement.culprit if judgement else None,
+        "verdicts": [
+            _verdict_document(row, verdict, seen.get(row.stage))
+            for row, verdict in zip(stages, verdicts, strict=True)
+        ],
+    }
+
+
+def _verdict_document(row: StageComparison, verdict: Verdict, seen: float | None) -> dict[str, Any]:
+    return {
+        "stage": row.stage,
+        "status": verdict.status.value,
+        "reason": asdict(verdict.reason),
+        "clock": row.clock,
+        "baseline_ns": row.baseline.median_ns.value,
+        "candidate_ns": row.candidate.median_ns.value,
+        "ratio": None if row.ratio is None else asdict(row.ratio),
+        "difference_ns": None if row.difference_ns is None else asdict(row.difference_ns),
+        "detectable_ratio": seen,
+    }

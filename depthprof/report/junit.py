@@ -1,0 +1,77 @@
+"""The gate's outcome as JUnit XML: a test case a stage, so that CI names the one that failed.
+
+The layout is the one that Jenkins, GitLab and GitHub's reporters read (testsuites, testsuite,
+testcase; failure, error or skipped below it).
+"""
+
+import re
+from xml.etree import ElementTree
+
+from depthprof.records import Gated, SideGate, Status
+from depthprof.report.gated import GateRow, gate_rows, gate_sentence, gate_title, side_sentence
+
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot hold (section 2.2)."""
+
+
+def junit(gated: Gated) -> str:
+    """Write the outcome as JUnit XML."""
+    root = ElementTree.Element("testsuites", name="depthprof gate")
+    for side in gated.sides:
+        _suite(
+            root,
+            _clean(side.label),
+            [_case(side, row) for row in gate_rows(side)] or [_refused(side)],
+        )
+    for name in gated.missing:
+        case = ElementTree.Element("testcase", classname=_clean(name), name="measured")
+        _add(case, "error", "missing", gate_sentence(gated))
+        _suite(root, _clean(name), [case])
+    if not gated.sides and not gated.missing:
+        case = ElementTree.Element("testcase", classname="depthprof", name="measured")
+        _add(case, "error", "nothing", gate_sentence(gated))
+        _suite(root, "depthprof", [case])
+    root.set("tests", str(len(root.findall(".//testcase"))))
+    root.set("failures", str(len(root.findall(".//failure"))))
+    root.set("errors", str(len(root.findall(".//error"))))
+    ElementTree.indent(root)
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n'
+    comment = f"<!-- {_clean(gate_title(gated)).replace('--', '- -')} -->\n"
+    return head + comment + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(root: ElementTree.Element, name: str, cases: list[ElementTree.Element]) -> None:
+    suite = ElementTree.SubElement(root, "testsuite", name=name)
+    suite.extend(cases)
+    for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(attribute, str(len(suite.findall(f".//{tag}"))))
+    suite.set("tests", str(len(cases)))
+
+
+def _case(side: SideGate, row: GateRow) -> ElementTree.Element:
+    case = ElementTree.Element("testcase", classname=_clean(side.label), name=row.stage)
+    text = f"{row.stage}: {row.status.value}, {row.reason}"
+    if row.status is Status.SLOWER and "slower" in side.policy.fail_on:
+        _add(case, "failure", "slower", text)
+    elif row.status is Status.INCOMPARABLE:
+        _add(case, "error", "incomparable", text)
+    elif row.status is Status.INCONCLUSIVE:
+        failing = "inconclusive" in side.policy.fail_on
+        _add(case, "failure" if failing else "skipped", "inconclusive", text)
+    return case
+
+
+def _refused(side: SideGate) -> ElementTree.Element:
+    case = ElementTree.Element("testcase", classname=_clean(side.label), name="comparable")
+    _add(case, "error", "refused", side_sentence(side))
+    return case
+
+
+def _add(case: ElementTree.Element, tag: str, kind: str, text: str) -> None:
+    told = ElementTree.SubElement(case, tag, message=_clean(text))
+    if tag != "skipped":
+        told.set("type", kind)
+
+
+def _clean(text: str) -> str:
+    return NOT_XML.sub("?", text)
