@@ -1,0 +1,295 @@
+"""The gate over two runs: alike or refused, slower or not, and what could have been seen."""
+
+import io
+import json
+import random
+import re
+from dataclasses import fields, replace
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from rich.console import Console
+
+from depthprof.errors import BadInput, BadRunFile
+from depthprof.likeness import IGNORED, machine_name, traits
+from depthprof.records import (
+    Digest,
+    Environment,
+    Failure,
+    Gated,
+    Policy,
+    Status,
+    Workload,
+    decode_digest,
+    encode_digest,
+)
+from depthprof.regression import gate_digests, gate_turns
+from depthprof.report.annotations import annotations
+from depthprof.report.gated import gate_document, gate_sentence
+from depthprof.report.gated_markdown import gate_markdown
+from depthprof.report.gated_terminal import print_gated
+from depthprof.report.junit import junit
+from tests.gating.digests import POLICY, measured
+from tests.store.stores import judged_at
+
+
+def gated(before: Digest, after: Digest, policy: Policy = POLICY, **options: Any) -> Gated:
+    return gate_digests(before, after, lambda _: policy, **options)
+
+
+def status(outcome: Gated, stage: str, side: int = 1) -> Status:
+    judgement = outcome.sides[side].judgement
+    assert judgement is not None
+    return judgement.verdict(stage).status
+
+
+def test_what_got_slower_is_slower_and_what_did_not_is_the_same() -> None:
+    outcome = gated(measured(0), measured(1, change={"forward": 1.3}))
+    assert outcome.exit_code == 1
+    assert status(outcome, "forward") is Status.SLOWER
+    assert status(outcome, "return") is Status.SAME
+    assert outcome.sides[1].judgement is not None
+    assert outcome.sides[1].judgement.culprit == "forward"
+    assert gated(measured(0), measured(1)).exit_code == 0
+
+
+def test_launches_are_the_evidence_however_many_pairs_there_are() -> None:
+    few = gated(measured(0, launches=5), measured(1, launches=5, change={"forward": 3.0}))
+    assert few.exit_code == 3
+    assert "at least 6 on each side" in gate_sentence(few)
+    spread = [0.9, 1.1, 0.95, 1.2, 1.0, 0.85, 1.15, 1.05]
+    noisy = measured(1, launch_change=spread, change={"forward": 1.1})
+    assert status(gated(measured(0), noisy), "forward") is Status.INCONCLUSIVE
+
+
+def test_identical_runs_of_scattering_launches_are_not_called_slower() -> None:
+    alarms = 0
+    for seed in range(40):
+        drawn = random.Random(seed)
+        before, after = (
+            measured(100 + 2 * seed + n, launch_change=[drawn.gauss(1, 0.05) for _ in range(8)])
+            for n in (0, 1)
+        )
+        alarms += gated(before, after).exit_code == 1
+    assert alarms <= 1
+
+
+def test_what_could_have_been_seen_is_seen() -> None:
+    outcome = gated(measured(0), measured(1))
+    seen = dict(outcome.sides[1].detectable)["forward"]
+    assert 0.05 < seen < 0.2
+    found = [
+        status(gated(measured(2 * n), measured(2 * n + 1, change={"forward": 1 + seen})), "forward")
+        for n in range(1, 21)
+    ]
+    assert found.count(Status.SLOWER) >= 17
+
+
+MUTATIONS: dict[str, Any] = {
+    **{
+        f"environment.{name}": value
+        for name, value in {
+            "gpu": "NVIDIA H100",
+            "driver": "999.1",
+            "cuda": "99.9",
+            "cudnn": "99",
+            "cpu": "another",
+            "cpu_cores": 64,
+            "memory_bytes": 2**40,
+            "platform": "Plan9 1 mips",
+            "python": "9.9.9",
+            "torch": "9.9.9",
+            "numpy": "9.9.9",
+            "opencv": "9.9.9",
+        }.items()
+    },
+    "side.device": "cuda:0",
+    "side.device_name": "another",
+    "side.threads": 64,
+    "workload.model": "base",
+    "workload.input_size": 280,
+    "workload.batch": 4,
+    "workload.fixed_size": True,
+    "workload.dtype": "fp16",
+    "workload.attention": "sdpa",
+    "workload.product": "depth",
+    "pictures": (),
+}
+
+
+def mutated(known: Digest, names: list[str]) -> Digest:
+    for name in names:
+        where, _, field = name.partition(".")
+        value = MUTATIONS[name]
+        if where == "environment":
+            known = replace(known, environment=replace(known.environment, **{field: value}))
+        elif where == "pictures":
+            known = replace(known, pictures=(*known.pictures, *known.pictures))
+        else:
+            sides = [
+                replace(side, **{field: value})
+                if where == "side"
+                else replace(side, workload=side.workload.changed(**{field: value}))
+                for side in known.sides
+            ]
+            known = replace(known, sides=tuple(sides))
+    return known
+
+
+def test_every_field_that_must_be_alike_is_mutated() -> None:
+    known = measured(0)
+    fields_ = {name.partition(".")[2] or name for name in MUTATIONS} | {"memory"}
+    fields_.discard("memory_bytes")
+    assert set(traits(known.environment, known.sides[0], known.pictures)) == fields_
+    assert {field.name for field in fields(Workload)} - set(IGNORED) <= fields_
+    told = {"depthprof", "load_1min", "commit", "dirty", "memory_bytes"}
+    assert {field.name for field in fields(Environment)} - told <= fields_
+
+
+def test_mutated_fingerprints_are_all_refused() -> None:
+    before = measured(0)
+    drawn = random.Random(1)
+    for number in range(200):
+        names = drawn.sample(sorted(MUTATIONS), k=1 + number % 3)
+        after = mutated(measured(1), names)
+        outcome = gated(before, after)
+        assert outcome.exit_code == 2, names
+        told = {one.field for one in outcome.sides[0].differences}
+        assert told == {n.partition(".")[2].replace("_bytes", "") or n for n in names}
+        first, second = (
+            machine_name(one.environment, one.sides[0], one.pictures) for one in (before, after)
+        )
+        assert first != second
+
+
+def test_re_runs_on_the_same_machine_are_never_refused() -> None:
+    before = measured(0)
+    drawn = random.Random(2)
+    for number in range(50):
+        after = measured(1 + number)
+        environment = replace(
+            after.environment,
+            memory_bytes=after.environment.memory_bytes + drawn.randrange(2**20),
+            load_1min=drawn.random() * 9,
+            commit=f"{number:040x}",
+            dirty=bool(number % 2),
+        )
+        sides = [
+            replace(side, workload=side.workload.changed(seed=number, device="auto"))
+            for side in after.sides
+        ]
+        after = replace(after, environment=environment, sides=tuple(sides))
+        assert gated(before, after).exit_code in (0, 3)
+
+
+def test_a_difference_can_be_allowed_by_name() -> None:
+    after = mutated(measured(1), ["environment.driver"])
+    assert "--allow driver" in gate_sentence(gated(measured(0), after))
+    assert gated(measured(0), after, allow=["driver"]).exit_code == 0
+    with pytest.raises(BadInput, match=r'"drivr".*did you mean "driver"'):
+        gated(measured(0), after, allow=["drivr"])
+
+
+def test_a_side_that_is_gone_or_renamed_does_not_pass() -> None:
+    after = measured(1)
+    renamed = replace(after, sides=(after.sides[0], replace(after.sides[1], label="v3")))
+    outcome = gated(measured(0), renamed)
+    assert (outcome.exit_code, outcome.missing) == (2, ("v2",))
+    assert "renamed or deleted" in gate_sentence(outcome)
+    nothing = replace(after, sides=())
+    assert gated(measured(0), nothing).exit_code == 2
+    assert gated(replace(measured(0), sides=()), after).exit_code == 2
+
+
+def test_a_run_that_failed_or_measured_nothing_does_not_pass() -> None:
+    failure = Failure("b", "forward", 0, "stage_failed", "it raised")
+    for after, said in (
+        (replace(measured(1), failures=(failure,)), "it raised"),
+        (replace(measured(1), levels=()), "measured nothing"),
+    ):
+        outcome = gated(measured(0), after)
+        assert outcome.exit_code == 2
+        assert said in gate_sentence(outcome)
+
+
+def test_the_same_code_is_said_to_be_the_same() -> None:
+    before, after = measured(0), measured(1)
+    assert not gated(before, after).sides[0].is_same_code  # saved before code was hashed
+    alike = [
+        replace(one, sides=tuple(replace(side, code_sha256="ab") for side in one.sides))
+        for one in (before, after)
+    ]
+    outcome = gated(*alike)
+    assert outcome.sides[0].is_same_code
+    assert "identical on both sides" in gate_markdown(outcome)
+
+
+def test_two_sides_in_turns_give_the_same_kind_of_outcome() -> None:
+    outcome = gate_turns(judged_at(0, change={"forward": 2.0}), "abc", "def")
+    assert outcome.exit_code == 1
+    assert outcome.is_paired
+    assert gate_document(outcome)["sides"][0]["culprit"] == "forward"
+
+
+def test_a_baseline_survives_its_file() -> None:
+    known = measured(0)
+    assert decode_digest(encode_digest(known), "it") == known
+    for text, said in (
+        ("{", "not JSON"),
+        ("[]", "not a depthprof baseline"),
+        (json.dumps({"kind": "baseline", "schema": 9}), "newer"),
+        (json.dumps({"kind": "baseline", "schema": 1}), "not a whole"),
+    ):
+        with pytest.raises(BadRunFile, match=said):
+            decode_digest(text, "it")
+
+
+OUTCOMES = {
+    "pass": lambda: gated(measured(0), measured(1)),
+    "slower": lambda: gated(measured(0), measured(1, change={"forward": 1.5})),
+    "unsure": lambda: gated(measured(0, launches=3), measured(1, launches=3)),
+    "unlike": lambda: gated(measured(0), mutated(measured(1), ["environment.cpu"])),
+    "missing": lambda: gated(measured(0), replace(measured(1), sides=measured(1).sides[:1])),
+    "nothing": lambda: gated(replace(measured(0), sides=()), measured(1)),
+}
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_junit_names_the_stages_and_counts_them(name: str) -> None:
+    outcome = OUTCOMES[name]()
+    root = ElementTree.fromstring(junit(outcome))
+    cases = root.findall(".//testcase")
+    bad = root.findall(".//failure") + root.findall(".//error")
+    assert int(root.attrib["tests"]) == len(cases) > 0
+    assert int(root.attrib["failures"]) + int(root.attrib["errors"]) == len(bad)
+    assert bool(bad) == bool(outcome.exit_code)
+    if name == "slower":
+        failed = [case.attrib["name"] for case in cases if case.find("failure") is not None]
+        assert failed == ["forward", "total"]
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+@pytest.mark.parametrize("width", [80, 120])
+def test_every_outcome_can_be_read_at_any_width(name: str, width: int) -> None:
+    outcome = OUTCOMES[name]()
+    console = Console(width=width, record=True, force_terminal=False, file=io.StringIO())
+    print_gated(outcome, console)
+    text = console.export_text()
+    assert max(map(len, text.splitlines())) <= width
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+    document = json.loads(json.dumps(gate_document(outcome), allow_nan=False))
+    assert document["exit_code"] == outcome.exit_code
+    assert gate_markdown(outcome).startswith("# depthprof gate: ")
+
+
+def test_annotations_are_escaped() -> None:
+    after = measured(1, change={"forward": 1.5})
+    sides = (after.sides[0], replace(after.sides[1], label="v2: a,b\n100%"))
+    before = measured(0)
+    before = replace(before, sides=(before.sides[0], sides[1]))
+    lines = annotations(gated(before, replace(after, sides=sides)))
+    assert lines
+    for line in lines:
+        assert re.fullmatch(r"::(error|warning) title=[^:,\n]*::[^\n]*", line)
+    assert any("v2%3A a%2Cb%0A100%25" in line for line in lines)
