@@ -11,6 +11,7 @@ from depthprof.records.digest import (
     encode_digest,
 )
 from depthprof.records.gating import FieldDifference, Gated, SideGate
+from depthprof.records.history import ChangePoint, Drift, Point, Series, SeriesHistory
 from depthprof.records.judged import Judged
 from depthprof.records.judgement import (
     FAIL_ON,
@@ -74,8 +75,10 @@ __all__ = [
     "WITNESSES",
     "BlockConditions",
     "Calibration",
+    "ChangePoint",
     "Comparison",
     "Digest",
+    "Drift",
     "Environment",
     "Estimate",
     "Failure",
@@ -87,12 +90,15 @@ __all__ = [
     "Launch",
     "Level",
     "Picture",
+    "Point",
     "Policy",
     "Profile",
     "Reason",
     "Run",
     "Sample",
     "Samples",
+    "Series",
+    "SeriesHistory",
     "Side",
     "SideGate",
     "SkippedSamples",
