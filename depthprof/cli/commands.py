@@ -208,6 +208,13 @@ def baseline(arguments: Namespace) -> int:
     return runs_command.baseline(arguments)
 
 
+def history(arguments: Namespace) -> int:
+    """Show how stages changed over the kept runs."""
+    from depthprof.cli import history_command
+
+    return history_command.history(arguments)
+
+
 def _tell(judged: Judged, written: Path | None, arguments: Namespace) -> None:
     from rich.console import Console
 
@@ -267,4 +274,5 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "gate": gate,
     "runs": runs,
     "baseline": baseline,
+    "history": history,
 }

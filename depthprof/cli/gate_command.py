@@ -61,6 +61,11 @@ def _with_baseline(arguments: Namespace, settings: Settings) -> Gated:
     policy_of = gate_policy(arguments, settings.gate)
     baseline = _baseline(arguments, settings.gate)  # refused before anything is measured
     candidate = _candidate(arguments, settings, policy_of)
+    if baseline.run == candidate.run and arguments.file is None:
+        raise BadInput(
+            f"the newest run, {candidate.run}, is the baseline itself: nothing was measured since;"
+            " measure first, or name a side to measure now, such as `depthprof gate v2`"
+        )
     allow = (*settings.gate.allow, *arguments.allow)
     return gate_digests(baseline, candidate, policy_of, allow)
 

@@ -45,6 +45,9 @@ def build_parser() -> Parser:
     store_parser.add_baseline(
         _command(commands, "baseline", "let a name stand for a run, for the gate")
     )
+    store_parser.add_history(
+        _command(commands, "history", "show how stages changed over the kept runs, and where")
+    )
     commands.add_parser("variants", help="list what can be measured")
     return parser
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -178,6 +178,13 @@ class Store:
         with self._reading() as connection:
             rows = connection.execute(select(WORKLOADS.c.id, WORKLOADS.c.document)).all()
         return {row.id: json.loads(row.document) for row in rows}
+
+    def machines(self) -> Mapping[str, str]:
+        """What the device of each machine is called, by the machine's fingerprint."""
+        query = select(SIDES.c.machine, func.min(SIDES.c.document)).group_by(SIDES.c.machine)
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        return {machine: json.loads(document)["device_name"] for machine, document in rows}
 
     def tag(self, identity: str, tags: Iterable[str]) -> None:
         """Give a run tags; those it has already stay.
