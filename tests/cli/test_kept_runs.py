@@ -1,0 +1,276 @@
+"""runs, baseline, gate and history as a user types them, over runs that a test makes."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from depthprof import api
+from depthprof.cli.main import main
+from depthprof.gate import judge
+from depthprof.measure import Plan
+from depthprof.records import Judged, Policy
+from depthprof.settings import read_settings
+from tests.runs import simulated
+
+Told = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder with its own store; measuring gives simulated runs, each a second later."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DEPTHPROF_STORE")
+    for name in ("GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS"):
+        monkeypatch.delenv(name, raising=False)
+    made: list[Plan] = []
+
+    def carry_out(plan: Plan, policy: Policy, on_progress: object = None) -> Judged:
+        del on_progress
+        made.append(plan)
+        slow = 2.0 if plan.seed == 7 else 1.0
+        run = simulated(
+            turns=4, launches=plan.launch_count, seed=len(made), change={"forward": slow}
+        )
+        sides = tuple(
+            replace(known, label=side.label, variant=side.variant)
+            for known, side in zip(run.sides, plan.sides, strict=False)
+        )
+        samples = run.samples
+        if len(sides) == 1:  # of the second, which has the change
+            sides = (replace(sides[0], name="a"),)
+            mine = samples.side == 1
+            columns = ("launch", "turn", "block", "side", "start_ns", "host_ns")
+            samples = replace(samples, **{n: getattr(samples, n)[mine] for n in columns})
+            samples = replace(samples, side=samples.side * 0)
+        created = f"2026-01-01T00:00:{len(made):02d}+00:00"
+        return judge(replace(run, sides=sides, samples=samples, created=created), policy)
+
+    monkeypatch.setattr(api, "carry_out", carry_out)
+    return tmp_path
+
+
+def profile(*more: str) -> int:
+    return main(["profile", "v2", "--launches", "8", "--quiet", *more])
+
+
+def said(told: Told) -> str:
+    out, err = told.readouterr()
+    assert "Traceback" not in out + err
+    return out + err
+
+
+def test_runs_are_kept_listed_shown_exported_and_brought_back(here: Path, capsys: Told) -> None:
+    assert profile("--tag", "first") == 0
+    assert main(["compare", "v1", "v2", "--quiet"]) == 0
+    said(capsys)
+    assert main(["runs", "list", "--json", "-"]) == 0
+    rows = json.loads(capsys.readouterr().out)["runs"]
+    assert [row["kind"] for row in rows] == ["comparison", "profile"]
+    assert rows[1]["tags"] == ["first"]
+    assert main(["runs"]) == 0
+    assert rows[0]["id"] in said(capsys)
+    assert main(["runs", "show", "first"]) == 0
+    assert "forward" in said(capsys)
+    assert main(["runs", "export", "first", "--out", "there"]) == 0
+    assert main(["runs", "delete", "first"]) == 0
+    assert main(["runs", "show", "first"]) == 2
+    assert 'no run "first"' in said(capsys)
+    (file,) = (here / "there").iterdir()
+    assert main(["runs", "import", str(file), "--tag", "back"]) == 0
+    assert rows[1]["id"] in said(capsys)
+    assert main(["runs", "tag", "back", "x", "y"]) == 0
+    assert main(["runs", "tag", "back", "x", "--remove"]) == 0
+    assert main(["runs", "import", str(next((here / "reports").iterdir()))]) == 0
+
+
+def test_no_store_keeps_nothing(here: Path, capsys: Told) -> None:
+    assert profile("--no-store") == 0
+    assert not (here / ".depthprof").exists()
+    assert main(["runs"]) == 2
+    assert "no store at" in said(capsys)
+
+
+def test_a_run_that_cannot_be_kept_is_kept_as_a_file(here: Path, capsys: Told) -> None:
+    assert profile("--store", "postgresql://nobody:secret@127.0.0.1:9/x") == 2
+    text = said(capsys)
+    assert "The run is kept in" in text
+    assert "runs import" in text
+    assert "secret" not in text
+    (folder,) = (here / "reports").iterdir()
+    assert (folder / "run.json").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_the_gate_passes_the_same_and_fails_the_slower(capsys: Told) -> None:
+    assert profile() == 0
+    assert main(["baseline", "set", "main", "--file", "base.json"]) == 0
+    assert main(["baseline", "list"]) == 0
+    assert main(["baseline", "show", "main"]) == 0
+    assert "8 launches" in said(capsys)
+    assert main(["gate"]) == 2
+    assert "is the baseline itself" in said(capsys)
+    assert main(["gate", "v2"]) == 0
+    assert "PASS" not in said(capsys)
+    outputs = ["--junit", "out/j.xml", "--markdown", "out/m.md", "--json", "out/g.json"]
+    assert main(["gate", "v2", "--seed", "7", *outputs]) == 1
+    assert "forward is slower" in said(capsys)
+    assert ElementTree.parse("out/j.xml").getroot().attrib["failures"] == "2"
+    assert json.loads(Path("out/g.json").read_text())["exit_code"] == 1
+    assert "SLOWER" in Path("out/m.md").read_text()
+    assert main(["gate", "--quiet"]) == 1  # the newest kept run
+    assert main(["gate", "--file", "base.json", "--quiet"]) == 1
+    assert said(capsys).startswith("SLOWER")
+    assert main(["gate", "--threshold", "200%", "--quiet"]) == 0
+
+
+def test_the_gate_tells_github(here: Path, capsys: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = here / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    profile()
+    main(["baseline", "set", "main"])
+    assert main(["gate", "v2", "--seed", "7"]) == 1
+    assert "::error title=v2%3A forward SLOWER::" in said(capsys)
+    assert summary.read_text().startswith("# depthprof gate: slower")
+
+
+@pytest.mark.usefixtures("here")
+def test_thresholds_come_from_pyproject(capsys: Told) -> None:
+    text = "[tool.depthprof.gate]\nthreshold='300%'\nbaseline='release'\n"
+    Path("pyproject.toml").write_text(text)
+    assert read_settings().gate.baseline == "release"
+    profile()
+    main(["baseline", "set", "release"])
+    assert main(["gate", "v2", "--seed", "7"]) == 0
+    Path("pyproject.toml").write_text(text + "stages = {forward = '50%'}\n")
+    assert main(["gate", "--quiet"]) == 1
+    Path("pyproject.toml").write_text(text + "treshold = 1\n")
+    assert main(["gate"]) == 2
+    assert 'did you mean "threshold"' in said(capsys)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["gate", "--name", "man"], 'did you mean "main"'),
+        (["gate", "--run", "nope"], 'no run "nope"'),
+        (["gate", "--file", "nope.json"], "is not there"),
+        (["gate", "--file", "odd.json"], "not JSON"),
+        (["gate", "v2", "--allow", "drivr"], 'did you mean "driver"'),
+        (["gate", "--against", "HEAD"], "name the side"),
+        (["gate", "--merge-base"], "needs --against"),
+        (["gate", "v2", "--against", "HEAD"], "no git repository"),
+        (["baseline", "show", "man"], 'did you mean "main"'),
+        (["baseline", "set", "\t"], "no word"),
+        (["runs", "import", "odd.json"], "not JSON"),
+        (["runs", "import", "other.json"], "no run of depthprof"),
+        (["runs", "list", "--limit", "0"], "at least 1"),
+        (["history", "--stage", "forwrd"], 'did you mean "forward"'),
+        (["history", "--label", "v9"], "There are"),
+        (["runs", "--store", "odd.json"], "not a database"),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_bad_input_is_a_sentence_and_exit_2(capsys: Told, words: list[str], sentence: str) -> None:
+    profile()
+    main(["baseline", "set", "main"])
+    Path("odd.json").write_text("no JSON at all, and no database either " * 40)
+    Path("other.json").write_text('{"benchmarks": [{"extra_info": {}}]}')
+    said(capsys)
+    assert main(words) == 2
+    assert sentence.lower() in said(capsys).lower()
+
+
+@pytest.mark.usefixtures("here")
+def test_bisect_skips_what_is_not_decided(capsys: Told) -> None:
+    assert main(["profile", "v2", "--launches", "3", "--quiet"]) == 0
+    main(["baseline", "set", "main"])
+    assert "decides from 6" in said(capsys)
+    assert main(["gate", "v2", "--quiet"]) == 3
+    assert main(["gate", "v2", "--quiet", "--bisect"]) == 125
+
+
+def test_history_over_some_runs(here: Path, capsys: Told) -> None:
+    assert main(["history"]) == 2
+    for number in range(14):
+        profile(*(["--seed", "7"] if number >= 7 else []))
+    said(capsys)
+    assert main(["history", "--label", "v2", "--out", "h", "--otava", "o.csv"]) == 0
+    text = said(capsys)
+    assert "v2 small 518" in text
+    assert "forward" in text
+    assert (here / "h" / "history.html").exists()
+    assert len((here / "o.csv").read_text().splitlines()) == 15
+    assert main(["history", "--stage", "forward", "--json", "-"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["kind"] == "history"
+
+
+MINE = """
+import torch
+LAYERS = {layers}
+class Mine:
+    def preprocess(self, images):
+        cut = [torch.from_numpy(i[:14, :14].copy()).permute(2, 0, 1) for i in images]
+        return torch.stack(cut) / 255.
+    def h2d(self, batch): return batch.clone()
+    def forward(self, batch):
+        x = torch.ones(200, 200)
+        for _ in range(LAYERS): x = torch.tanh(x @ x / 200)
+        return batch.mean(1) + x[:14, :14]
+    def postprocess(self, depth): return torch.nn.functional.interpolate(depth[None], (600, 512))[0]
+    def d2h(self, depth): return depth.clone()
+    def deliver(self, depth):
+        return [d[..., None].repeat(3, 2) for d in (depth.numpy() % 1 * 255).astype("uint8")]
+def make(workload): return Mine()
+"""
+
+
+def git(folder: Path, *words: str) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(["git", "-C", str(folder), *identity, *words], check=True, capture_output=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("neighbour", [False, True])
+def test_two_commits_are_measured_in_turns(tmp_path: Path, neighbour: bool) -> None:
+    code = MINE.format(layers=4) + ("import helpers_of_mine\n" if neighbour else "")
+    (tmp_path / "mine.py").write_text(code)
+    (tmp_path / "helpers_of_mine.py").write_text("")
+    git(tmp_path, "init", "-q", "-b", "main")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-qm", "one")
+    (tmp_path / "mine.py").write_text(code.replace("LAYERS = 4", "LAYERS = 40"))
+    options = [
+        "--against",
+        "main",
+        "--no-store",
+        "--json",
+        "-",
+        "--input-size",
+        "14",
+        "--budget",
+        "2",
+    ]
+    options += ["--launches", "3", "--threads", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "depthprof", "gate", "mine.py:make", *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode in (1, 3), done.stderr
+    found = json.loads(done.stdout)
+    assert found["is_paired"]
+    assert not found["sides"][0]["is_same_code"]
+    rows = {row["stage"]: row for row in found["sides"][0]["verdicts"]}
+    assert rows["forward"]["candidate_ns"] > 2 * rows["forward"]["baseline_ns"]
+    worktrees = subprocess.run(
+        ["git", "-C", str(tmp_path), "worktree", "list"], capture_output=True, text=True
+    )
+    assert len(worktrees.stdout.splitlines()) == 1  # it was taken back
