@@ -33,9 +33,9 @@ class Beside:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Prepare for our tests, if any are left to run, and load what is to be compared."""
         bench = self._config._benchmarksession  # type: ignore[attr-defined]
-        self._ours = any(FIXTURE in getattr(item, "fixturenames", ()) for item in session.items)
-        if self._ours:
+        if any(FIXTURE in getattr(item, "fixturenames", ()) for item in session.items):
             self._prepare(bench)
+            self._ours = True
         bench.compare = self._config.option.benchmark_compare = self._compare
         if self._compare:
             self._load(bench)
@@ -125,9 +125,7 @@ class Beside:
                 entry["stats"]["data"] = data[entry["fullname"]]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_terminal_summary(
-        self, terminalreporter: pytest.TerminalReporter
-    ) -> Iterator[None]:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
         """Tell what was not compared, and where the time went."""
         try:
             return (yield)

@@ -53,23 +53,27 @@ def _check_whole(judged: Judged, chosen: tuple[Entry, ...], call: Call) -> None:
         texts = [describe_failure(judged.run, failure) for failure in judged.run.failures]
         pytest.fail(f"depthprof: {'; '.join(texts)}", pytrace=False)
     if not chosen:
-        pytest.skip(f"{call.of or ' and '.join(call.variants)} has no {' or '.join(call.stages or ())}")
+        pytest.skip(
+            f"{call.of or ' and '.join(call.variants)} has no {' or '.join(call.stages or ())}"
+        )
 
 
-def _fail(
-    request: pytest.FixtureRequest, slower: dict[str, tuple[str, ...]], alone: bool
-) -> None:
+def _fail(request: pytest.FixtureRequest, slower: dict[str, tuple[str, ...]], alone: bool) -> None:
     """Fail a subtest for each entry that got slower; the test itself where it is that entry."""
     __tracebackhide__ = True
-    subtests = None
-    if slower and not alone:
-        try:
-            subtests = request.getfixturevalue("subtests")
-        except pytest.FixtureLookupError:  # pytest below 9 without pytest-subtests
-            alone = True
-    if slower and alone:
+    subtests = None if alone or not slower else _subtests(request)
+    if subtests is not None:
+        for name, found in slower.items():
+            with subtests.test(name):
+                pytest.fail("\n".join(found), pytrace=False)
+    elif slower:
         texts = [text for found in slower.values() for text in found]
         pytest.fail("\n".join(texts), pytrace=False)
-    for name, found in slower.items():
-        with subtests.test(name):
-            pytest.fail("\n".join(found), pytrace=False)
+
+
+def _subtests(request: pytest.FixtureRequest) -> Any:
+    """Pytest's subtests; None below pytest 9 without pytest-subtests."""
+    try:
+        return request.getfixturevalue("subtests")
+    except pytest.FixtureLookupError:
+        return None

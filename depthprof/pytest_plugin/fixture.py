@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from depthprof.pytest_plugin.options import Asked
     from depthprof.records import Judged
 
 XDIST = (
@@ -47,6 +48,26 @@ def depth_profile(request: pytest.FixtureRequest, benchmark: Any) -> DepthProfil
         return answer(request, benchmark, Call(variants, options, of, stages))
 
     return measured
+
+
+@pytest.fixture
+def depth_asked(request: pytest.FixtureRequest) -> "Asked":
+    """What --depth-... and [tool.depthprof] come to."""
+    from depthprof.pytest_plugin.session import session_key
+
+    return request.config.stash[session_key].asked
+
+
+@pytest.fixture
+def depth_gpu(request: pytest.FixtureRequest) -> str:
+    """The GPU to measure on, such as "cuda"; skips the test where there is none."""
+    from depthprof.pytest_plugin.session import session_key
+
+    session = request.config.stash[session_key]
+    device = session.asked.settings.device
+    if session.facts["gpu"] is None:
+        pytest.skip(f"needs a GPU; the device is {device} and this machine uses its CPU")
+    return "cuda" if device == "auto" else device
 
 
 def _refuse_or_skip(config: pytest.Config, benchmark: Any) -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from time import monotonic
+
+import numpy as np
+from numpy.typing import NDArray
 
 from depthprof.errors import DepthprofError
 from depthprof.measure import Plan
-from depthprof.records import Judged, Policy
+from depthprof.records import Judged, Policy, Run
 
 Measure = Callable[[Plan, Policy], Judged]
 
@@ -18,11 +20,10 @@ class Measurements:
     A plan that was refused or failed is not tried again: each test that needs it hears the same.
 
     Attributes:
-        measure: carries out a plan. spent_s: wall time of all measurements.
+        measure: carries out a plan.
     """
 
     measure: Measure
-    spent_s: float = 0.0
     _judged: dict[Plan, Judged] = field(default_factory=dict)
     _refused: dict[Plan, DepthprofError] = field(default_factory=dict)
 
@@ -46,14 +47,11 @@ class Measurements:
         return tuple(self._judged.values())
 
     def _carried_out(self, plan: Plan) -> Judged:
-        started = monotonic()
         try:
             judged = self.measure(plan, Policy())
         except DepthprofError as error:
             self._refused[plan] = error
             raise
-        finally:
-            self.spent_s += monotonic() - started
         if judged.run.ended == "interrupted":
             raise KeyboardInterrupt
         return judged
@@ -64,39 +62,64 @@ class Account:
     """Where the time of a session went, in seconds.
 
     Attributes:
-        iterations_s: of all iterations, warm-up included.
-        workers_s: starting workers, loading, and checking each side by one iteration.
+        iterations_s: of all iterations that were kept, warm-up included.
+        checks_s: of the iteration by which each launch checks each side, at least: it is part of
+            loading and was no slower than that launch's fastest one.
+        workers_s: starting workers and loading, without the checks.
         whole_s: of the session.
     """
 
     iterations_s: float
+    checks_s: float
     workers_s: float
     whole_s: float
 
     @property
     def other_s(self) -> float:
         """Everything else: imports, hand-over, judging, feeding, saving."""
-        return max(0.0, self.whole_s - self.iterations_s - self.workers_s)
+        return max(0.0, self.whole_s - self.iterations_s - self.checks_s - self.workers_s)
+
+    @property
+    def overhead_ratio(self) -> float:
+        """Part of the session that was no iteration."""
+        return (self.workers_s + self.other_s) / self.whole_s
 
 
 def account_of(measured: tuple[Judged, ...], whole_s: float) -> Account:
     """Sum up where the time of a session went."""
     runs = [judged.run for judged in measured]
-    iterations_s = sum(float(run.samples.host_ns.clip(min=0).sum()) * 1e-9 for run in runs)
-    workers_s = sum(launch.setup_s for run in runs for launch in run.launches)
-    return Account(iterations_s, workers_s, whole_s)
+    iterations_s = sum(float(_whole_ns(run).sum()) * 1e-9 for run in runs)
+    setup_s = sum(launch.setup_s for run in runs for launch in run.launches)
+    checks_s = min(setup_s, sum(_checks_s(run) for run in runs))
+    return Account(iterations_s, checks_s, setup_s - checks_s, whole_s)
 
 
 def account_sentence(account: Account, runs: int) -> str:
     """Tell where the time went, in one line."""
     parts = {
         "iterations": account.iterations_s,
+        "checking iterations": account.checks_s,
         "starting and loading workers": account.workers_s,
         "everything else": account.other_s,
     }
-    shares = [
-        f"{name} {seconds:.1f} s ({seconds / account.whole_s:.0%})"
-        for name, seconds in parts.items()
-    ]
+    told = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in parts.items())
     count = "1 run" if runs == 1 else f"{runs} runs"
-    return f"depthprof: {count} in {account.whole_s:.1f} s: {', '.join(shares)}"
+    return (
+        f"depthprof: {count} in {account.whole_s:.1f} s: {told};"
+        f" {account.overhead_ratio:.0%} was no iteration"
+    )
+
+
+def _whole_ns(run: Run) -> NDArray[np.int64]:
+    whole_ns: NDArray[np.int64] = run.samples.host_ns.clip(min=0).sum(axis=1)
+    return whole_ns
+
+
+def _checks_s(run: Run) -> float:
+    """The fastest iteration of each launch and side, summed up."""
+    whole_ns, samples = _whole_ns(run), run.samples
+    places = set(zip(samples.launch.tolist(), samples.side.tolist(), strict=True))
+    return sum(
+        float(whole_ns[(samples.launch == launch) & (samples.side == side)].min()) * 1e-9
+        for launch, side in places
+    )

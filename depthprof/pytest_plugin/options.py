@@ -16,6 +16,11 @@ BATCHES = (4,)
 BATCH_INPUT_SIZE = 154
 """Input size of the batches: four pictures at 518 take 10 s an iteration on a CPU core."""
 
+BUDGET_S = 75.0
+BATCH_BUDGET_RATIO = 0.25
+BATCH_LAUNCHES = 3
+"""Launches of a comparison of batches: enough to fail it, and half the time to start them."""
+
 _TEXTS = {
     "device": "auto, cpu, cuda or cuda:N",
     "dtype": "fp32, fp16 or bf16",
@@ -44,6 +49,21 @@ class Asked:
     batches: tuple[int, ...]
     batch_input_size: int
 
+    @property
+    def budget_s(self) -> float:
+        """Seconds of measured turns of a comparison."""
+        return self.settings.budget_s or BUDGET_S
+
+    @property
+    def batch_budget_s(self) -> float:
+        """Of a comparison of batches, whose iterations are shorter."""
+        return BATCH_BUDGET_RATIO * self.budget_s
+
+    @property
+    def batch_launches(self) -> int:
+        """Of a comparison of batches."""
+        return self.launches or BATCH_LAUNCHES
+
 
 def add_options(parser: "pytest.Parser") -> None:
     """Declare the options; what they leave out is looked up in [tool.depthprof]."""
@@ -55,7 +75,10 @@ def add_options(parser: "pytest.Parser") -> None:
     for name, text in _NUMBERS.items():
         add(f"--depth-{name}", metavar="N", type=int, help=text)
     add(
-        "--depth-budget", metavar="SECONDS", type=float, help="of measured turns a comparison (60)"
+        "--depth-budget",
+        metavar="SECONDS",
+        type=float,
+        help=f"of measured turns a comparison ({BUDGET_S:.0f})",
     )
     add("--depth-launches", metavar="N", type=int, help="starts of a worker a comparison (6)")
     add("--depth-batches", metavar="N,N", help="of suites/test_batches.py (default: 4)")

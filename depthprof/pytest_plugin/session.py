@@ -55,7 +55,7 @@ class DepthSession:
             raise BadInput(f"depth_profile takes one or two variants, and was given {count}")
         settings = self.asked.settings
         measured = {name: options.pop(name, None) for name in _PLAN_OPTIONS}
-        budget_s = measured["budget_s"] or settings.budget_s or Plan(()).budget_s
+        budget_s = measured["budget_s"] or self.asked.budget_s
         known = (*Workload.__dataclass_fields__, *_PLAN_OPTIONS)
         for name in options:
             if name not in known:
