@@ -13,9 +13,18 @@ def test_batch(
     depth_profile: Any,
     depth_model: str,
     depth_batch: int,
-    depth_batch_options: dict[str, Any],
+    depth_asked: Any,
     stage: str,
     variant: str,
 ) -> None:
-    options = {"model": depth_model, "batch": depth_batch, **depth_batch_options}
-    depth_profile("v1", "v2", of=variant, stage=stage, **options)
+    depth_profile(
+        "v1",
+        "v2",
+        model=depth_model,
+        batch=depth_batch,
+        input_size=depth_asked.batch_input_size,
+        budget_s=depth_asked.batch_budget_s,
+        launches=depth_asked.batch_launches,
+        of=variant,
+        stage=stage,
+    )
