@@ -6,4 +6,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
+
 os.environ["DEPTHPROF_STORE"] = str(Path(tempfile.mkdtemp(prefix="depthprof-")) / "store.db")
+
+pytest_plugins = ["pytester"]

@@ -1,8 +1,6 @@
 """A saved run, read back: all that the reports need, without torch."""
 
-import base64
 import json
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -23,31 +21,6 @@ def read_run(path: str | Path) -> tuple[Run, Policy]:
     return decode(_text(file), str(file))
 
 
-def read_runs(path: str | Path) -> list[tuple[Run, Policy]]:
-    """Read every run a file holds: a run.json, or what pytest-benchmark saved of the suites.
-
-    Raises:
-        BadRunFile: as `read_run`; or benchmarks without a run of depthprof in them.
-    """
-    file = _file(Path(path))
-    text = _text(file)
-    document = _document(text)
-    if not isinstance(document.get("benchmarks"), list):
-        return [decode(text, str(file))]
-    runs = [
-        decode(text_of_run(packed, str(file)), str(file))
-        for benchmark in document["benchmarks"]
-        if isinstance(benchmark, dict)
-        if (packed := (benchmark.get("extra_info") or {}).get(PACKED_RUN))
-    ]
-    if not runs:
-        raise BadRunFile(
-            f"{file} holds {len(document['benchmarks'])} benchmarks but no run of depthprof;"
-            " only what the suites or the fixture depth_profile saved can be read"
-        )
-    return runs
-
-
 def read_baseline(path: str | Path) -> Digest | tuple[Run, Policy]:
     """Read a committed baseline: what `baseline set --file` wrote, or a run.json.
 
@@ -59,27 +32,6 @@ def read_baseline(path: str | Path) -> Digest | tuple[Run, Policy]:
     if _document(text).get("kind") == DIGEST_KIND:
         return decode_digest(text, str(file))
     return decode(text, str(file))
-
-
-PACKED_RUN = "depthprof_run"
-"""Where pytest-benchmark's extra_info holds a run: JSON, deflated, in base64."""
-
-
-def packed_run(text: str) -> str:
-    """Pack a run's JSON for extra_info."""
-    return base64.b64encode(zlib.compress(text.encode())).decode()
-
-
-def text_of_run(packed: str, name: str) -> str:
-    """Unpack what `packed_run` made.
-
-    Raises:
-        BadRunFile: it is not whole; the sentence carries `name`.
-    """
-    try:
-        return zlib.decompress(base64.b64decode(packed)).decode()
-    except (ValueError, TypeError, zlib.error) as error:
-        raise BadRunFile(f"a run in {name} is not whole: {error}") from error
 
 
 def _document(text: str) -> dict[str, Any]:

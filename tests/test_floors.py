@@ -32,6 +32,7 @@ ROOMS = {
     "calibrationfile": (2, LOBBY),
     "likeness": (2, LOBBY),
     "store": (3, LOBBY),
+    "benchmarkfile": (2, LOBBY),
     "calibration": (4, JUDGING),
     "regression": (4, JUDGING),
     "repository": (1, LOBBY),
@@ -47,6 +48,7 @@ ROOMS = {
     "api": (5, DOORS),
     "study": (6, DOORS),
     "cli": (6, DOORS),
+    "pytest_plugin": (7, DOORS),
     "__init__": (7, DOORS),
     "__main__": (7, DOORS),
 }

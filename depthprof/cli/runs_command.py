@@ -3,14 +3,14 @@
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from depthprof.cli.keeping import opened
-from depthprof.errors import BadInput, OutputError
-from depthprof.records import Judged, encode, encode_digest
+from depthprof.errors import BadInput, BadRunFile, OutputError
+from depthprof.records import Judged, Policy, Run, encode, encode_digest
 
 if TYPE_CHECKING:
     from depthprof.store import RunRow, Store
@@ -107,14 +107,29 @@ def _export(store: "Store", arguments: Namespace) -> int:
 def _import(store: "Store", arguments: Namespace) -> int:
     from depthprof.comparison import digest
     from depthprof.gate import judge
-    from depthprof.runfile import read_runs
 
     for path in arguments.paths:
-        for run, policy in read_runs(path):
+        for run, policy in _runs_of(path):
             judged: Judged = judge(run, policy)
             identity = store.add(judged, digest(run, policy), arguments.tag)
             print(f"{identity}: {path}")
     return 0
+
+
+def _runs_of(path: str) -> "Sequence[tuple[Run, Policy]]":
+    """Runs of a run.json, a report folder, or a file of pytest-benchmark."""
+    from depthprof import benchmarkfile
+    from depthprof.runfile import read_run
+
+    if Path(path).is_dir() or not benchmarkfile.is_benchmark_file(Path(path)):
+        return [read_run(path)]
+    runs = benchmarkfile.read_runs(path)
+    if not runs:
+        raise BadRunFile(
+            f"{path} holds benchmarks, but no run of depthprof; only what the suites or the"
+            " fixture depth_profile saved can be read"
+        )
+    return runs
 
 
 def _set(store: "Store", arguments: Namespace) -> int:

@@ -83,10 +83,13 @@ class _Conduct:
         while first < count:
             with self._opened() as takers:
                 share_s = max(0.0, self._plan.budget_s - self._measured_s) / (count - first)
-                self._make_ready(first, share_s, takers)
+                self._add(first, takers)
+                self._make_ready(takers[0], share_s)
                 if first == 0 and self._fit_beside(takers[0], count - 1):
                     for index in range(1, count):
-                        self._make_ready(index, share_s, takers)
+                        self._add(index, takers)
+                    for taker in takers[1:]:
+                        self._make_ready(taker, share_s)
                 first += len(takers)
                 self._rotate(takers, share_s * len(takers), is_last=first == count)
 
@@ -101,14 +104,19 @@ class _Conduct:
             finally:
                 self._ledger.launches += [taker.record() for taker in takers]
 
-    def _make_ready(self, index: int, share_s: float, takers: list[LaunchTaker]) -> None:
-        """Start, load and warm up one launch."""
+    def _add(self, index: int, takers: list[LaunchTaker]) -> None:
+        """Start one launch."""
         self._at_work = index
         tell = partial(self._tell, index)
         takers.append(LaunchTaker(self._plan, index, self._ledger, tell))
         self._stack.enter_context(takers[-1])
-        takers[-1].load()
-        takers[-1].warm_up(share_s)
+        takers[-1].start()
+
+    def _make_ready(self, taker: LaunchTaker, share_s: float) -> None:
+        """Load and warm up one launch."""
+        self._at_work = taker.index
+        taker.load()
+        taker.warm_up(share_s)
 
     def _fit_beside(self, first: LaunchTaker, others: int) -> bool:
         """Whether the other launches can be held in memory beside the first."""

@@ -57,6 +57,7 @@ class LaunchTaker:
         self._turns = 0
         self._iterations = 1
         self._watch = False
+        self._started: list[tuple[tuple[SidePlan, ...], WorkerProcess]] = []
         self._memory_bytes = 0
         self._rounds_ns: dict[str, list[float]] = {side.name: [] for side in plan.sides}
         self._warm_up_counts = {side.name: 0 for side in plan.sides}
@@ -69,17 +70,25 @@ class LaunchTaker:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def load(self) -> None:
-        """Start the workers and have them load and check their sides."""
-        self._tell("starting")
-        started = monotonic()
-        answers: dict[str, Any] = {}
-        environment: dict[str, Any] = {}
+    def start(self) -> None:
+        """Start the workers; they import what they need while others are loaded."""
+        if self._started:
+            return
         for group in self._groups():
             layout = Layout.drawn(self._random)
             process = WorkerProcess(layout, self._plan.worker, group[0].folder)
             worker = self._stack.enter_context(process)
             self._layouts.append(layout)
+            self._started.append((group, worker))
+
+    def load(self) -> None:
+        """Have the workers load and check their sides."""
+        self._tell("starting")
+        started = monotonic()
+        answers: dict[str, Any] = {}
+        environment: dict[str, Any] = {}
+        self.start()
+        for group, worker in self._started:
             answer = worker.ask(self._load_command(group), LOAD_LIMIT_S)
             self._memory_bytes += answer["memory_bytes"]
             self._workers |= dict.fromkeys((side.name for side in group), worker)

@@ -93,5 +93,5 @@ def test_layouts_differ_and_are_drawn_from_the_seed() -> None:
     drawn = [Layout.drawn(Random(f"0/{index}")) for index in range(20)]
     assert len(set(drawn)) == 20
     assert drawn[3] == Layout.drawn(Random("0/3"))
-    sizes = {len(_environment(layout)[PADDING_VARIABLE]) for layout in drawn}
+    sizes = {len(_environment(layout, None)[PADDING_VARIABLE]) for layout in drawn}
     assert len(sizes) > 10

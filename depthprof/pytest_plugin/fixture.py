@@ -1,0 +1,80 @@
+"""The fixture `depth_profile`. Imports nothing of depthprof's until a test calls it."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from depthprof.pytest_plugin.options import Asked
+    from depthprof.records import Judged
+
+XDIST = (
+    "depthprof measures one thing at a time and was asked to run beside other tests: pytest-xdist"
+    " is active. Run these tests by themselves with -n 0 (or -p no:xdist)"
+)
+DISABLED = "nothing is measured: benchmarks are disabled (--benchmark-disable)"
+
+MODE = "depth_profile(...)"
+
+DepthProfile = Callable[..., "Judged"]
+
+
+@pytest.fixture
+def depth_profile(request: pytest.FixtureRequest, benchmark: Any) -> DepthProfile:
+    """Measure one or two variants stage by stage and make each stage a benchmark of its own.
+
+    Call it as `depth_profile("v1", "v2", input_size=98)`: the first variant is the baseline, and
+    keywords are those of `depthprof.Workload`, or budget_s, launches, images and checkpoint. What
+    is not given comes from the options --depth-..., from [tool.depthprof], or is the default.
+    `of` and `stage` record one variant or some stages alone; all the tests of a session that ask
+    for the same measurement share it. It returns a `depthprof.Judged`. With --benchmark-compare a
+    stage that got slower is a failing subtest, or fails the test where it records that one alone.
+    """
+
+    def measured(
+        *variants: str,
+        of: str | None = None,
+        stage: str | Sequence[str] | None = None,
+        **options: Any,
+    ) -> "Judged":
+        __tracebackhide__ = True
+        benchmark._mode = MODE  # or pytest-benchmark warns that its fixture was not used
+        _refuse_or_skip(request.config, benchmark)
+        from depthprof.pytest_plugin.calling import Call, answer
+
+        stages = (stage,) if isinstance(stage, str) else None if stage is None else tuple(stage)
+        return answer(request, benchmark, Call(variants, options, of, stages))
+
+    return measured
+
+
+@pytest.fixture
+def depth_asked(request: pytest.FixtureRequest) -> "Asked":
+    """What --depth-... and [tool.depthprof] come to."""
+    from depthprof.pytest_plugin.session import session_key
+
+    return request.config.stash[session_key].asked
+
+
+@pytest.fixture
+def depth_gpu(request: pytest.FixtureRequest) -> str:
+    """The GPU to measure on, such as "cuda"; skips the test where there is none."""
+    from depthprof.pytest_plugin.session import session_key
+
+    session = request.config.stash[session_key]
+    device = session.asked.settings.device
+    if session.facts["gpu"] is None:
+        pytest.skip(f"needs a GPU; the device is {device} and this machine uses its CPU")
+    return "cuda" if device == "auto" else device
+
+
+def _refuse_or_skip(config: pytest.Config, benchmark: Any) -> None:
+    __tracebackhide__ = True
+    if config.getoption("benchmark_disable") and not config.getoption("benchmark_enable"):
+        pytest.skip(DISABLED)
+    if hasattr(config, "workerinput") or os.environ.get("PYTEST_XDIST_WORKER"):
+        pytest.fail(XDIST, pytrace=False)
+    if benchmark.disabled:
+        pytest.skip("nothing is measured: pytest-benchmark has disabled itself")

@@ -1,0 +1,65 @@
+"""Which machine this is, before anything is measured and without importing torch."""
+
+import json
+import re
+from hashlib import sha256
+from importlib import metadata
+from typing import Any
+
+from depthprof.machine import cpu_name, driver_version, usable_cores
+
+
+def machine_facts(device: str, threads: int | None) -> dict[str, Any]:
+    """Describe what decides how fast a pipeline is here, besides its code.
+
+    Args:
+        device: as asked for, "auto", "cpu", "cuda" or "cuda:N".
+        threads: as asked for; None leaves it to depthprof, by the number of cores.
+
+    Returns:
+        gpu, driver, cpu, cpu_cores, versions and threads; the GPU's are None where none is used.
+    """
+    torch = _version("torch")
+    gpu = None if device == "cpu" or torch.endswith("+cpu") else gpu_name(device)
+    return {
+        "gpu": gpu,
+        "driver": None if gpu is None else driver_version(),
+        "cpu": cpu_name(),
+        "cpu_cores": usable_cores(),
+        "torch": torch,
+        "numpy": _version("numpy"),
+        "opencv": _version("opencv-python-headless"),
+        "threads": "auto" if threads is None else threads,
+    }
+
+
+def gpu_name(device: str) -> str | None:
+    """Name of a GPU by NVML, None where there is none."""
+    import pynvml
+
+    from depthprof.doctor.gpu import gpu_facts
+
+    facts = gpu_facts(pynvml, device)
+    return None if facts is None else facts.name
+
+
+def fingerprint(facts: dict[str, Any]) -> str:
+    """First figures of the SHA-256 of the facts: unlike machines differ in it."""
+    return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def folder_name(usual: str, facts: dict[str, Any]) -> str:
+    """Name of the folder that keeps this machine's runs apart.
+
+    Args:
+        usual: what pytest-benchmark calls this machine, such as "Linux-CPython-3.12-64bit".
+    """
+    words = [usual, facts["gpu"] or facts["cpu"], f"torch-{facts['torch']}", fingerprint(facts)]
+    return "-".join(re.sub(r"[^A-Za-z0-9._]+", "-", word).strip("-") for word in words)
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,135 @@
+"""What is to be measured: pytest's options over [tool.depthprof] over the defaults."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from depthprof.errors import BadInput
+
+if TYPE_CHECKING:
+    import pytest
+
+    from depthprof.settings import Settings
+
+BATCHES = (4,)
+"""Batches of suites/test_batches.py; a batch of 1 is what the stages are measured with."""
+
+BATCH_INPUT_SIZE = 154
+"""Input size of the batches: four pictures at 518 take 10 s an iteration on a CPU core."""
+
+BUDGET_S = 75.0
+BATCH_BUDGET_RATIO = 0.25
+BATCH_LAUNCHES = 3
+"""Launches of a comparison of batches: enough to fail it, and half the time to start them."""
+
+_TEXTS = {
+    "device": "auto, cpu, cuda or cuda:N",
+    "dtype": "fp32, fp16 or bf16",
+    "attention": "published, sdpa or xformers",
+    "product": "image or depth",
+}
+_NUMBERS = {
+    "input-size": "shorter side of the network input in pixels",
+    "batch": "pictures an iteration",
+    "threads": "torch and OpenCV threads while measuring",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the options and the settings come to.
+
+    Attributes:
+        settings: [tool.depthprof] with the options laid over it.
+        launches: starts of a worker a run; None takes the usual number.
+        batches: batches that suites/test_batches.py measures, at `batch_input_size`.
+    """
+
+    settings: "Settings"
+    launches: int | None
+    batches: tuple[int, ...]
+    batch_input_size: int
+
+    @property
+    def budget_s(self) -> float:
+        """Seconds of measured turns of a comparison."""
+        return self.settings.budget_s or BUDGET_S
+
+    @property
+    def batch_budget_s(self) -> float:
+        """Of a comparison of batches, whose iterations are shorter."""
+        return BATCH_BUDGET_RATIO * self.budget_s
+
+    @property
+    def batch_launches(self) -> int:
+        """Of a comparison of batches."""
+        return self.launches or BATCH_LAUNCHES
+
+
+def add_options(parser: "pytest.Parser") -> None:
+    """Declare the options; what they leave out is looked up in [tool.depthprof]."""
+    group = parser.getgroup("depthprof", "depthprof: what the suites measure")
+    add = group.addoption
+    add("--depth-models", metavar="SIZES", help="sizes, as in small,base (default: small)")
+    for name, text in _TEXTS.items():
+        add(f"--depth-{name}", metavar=name.upper(), help=text)
+    for name, text in _NUMBERS.items():
+        add(f"--depth-{name}", metavar="N", type=int, help=text)
+    add(
+        "--depth-budget",
+        metavar="SECONDS",
+        type=float,
+        help=f"of measured turns a comparison ({BUDGET_S:.0f})",
+    )
+    add("--depth-launches", metavar="N", type=int, help="starts of a worker a comparison (6)")
+    add("--depth-batches", metavar="N,N", help="of suites/test_batches.py (default: 4)")
+    text = f"input size of suites/test_batches.py (default: {BATCH_INPUT_SIZE})"
+    add("--depth-batch-input-size", metavar="N", type=int, help=text)
+
+
+def any_given(config: "pytest.Config") -> bool:
+    """Whether any of the options was given."""
+    names = ("models", "budget", "launches", "batches", "batch-input-size", *_TEXTS, *_NUMBERS)
+    return any(_option(config, name) is not None for name in names)
+
+
+def asked(config: "pytest.Config") -> Asked:
+    """Read the options and the settings.
+
+    Raises:
+        BadInput: an option or a setting that means nothing, named.
+    """
+    from depthprof.settings import read_settings
+
+    changes = {name.replace("-", "_"): _option(config, name) for name in (*_TEXTS, *_NUMBERS)}
+    changes["budget_s"] = _option(config, "budget")
+    models = _option(config, "models")
+    if models is not None:
+        changes["models"] = tuple(word.strip() for word in models.split(","))
+    given = {name: value for name, value in changes.items() if value is not None}
+    settings = replace(read_settings(config.rootpath), **given)
+    known = [settings.workload(model=model).model for model in settings.models]  # or refused
+    sizes = _whole("--depth-batch-input-size", _option(config, "batch-input-size"))
+    return Asked(
+        settings=replace(settings, models=tuple(dict.fromkeys(known))),
+        launches=_whole("--depth-launches", _option(config, "launches")),
+        batches=_numbers(_option(config, "batches")) or BATCHES,
+        batch_input_size=sizes or BATCH_INPUT_SIZE,
+    )
+
+
+def _option(config: "pytest.Config", name: str) -> Any:
+    return config.getoption(f"depth_{name.replace('-', '_')}", default=None)
+
+
+def _whole(name: str, value: int | None) -> int | None:
+    if value is not None and value < 1:
+        raise BadInput(f"{name} is {value}, but must be a whole number of at least 1")
+    return value
+
+
+def _numbers(text: str | None) -> tuple[int, ...]:
+    words = [] if text is None else [word.strip() for word in text.split(",")]
+    for word in words:
+        if not word.isdecimal() or int(word) < 1:
+            raise BadInput(f'--depth-batches has "{word}", but takes whole numbers such as 1,4')
+    return tuple(dict.fromkeys(int(word) for word in words))
