@@ -16,7 +16,10 @@ BATCHES = (4,)
 BATCH_INPUT_SIZE = 154
 """Input size of the batches: four pictures at 518 take 10 s an iteration on a CPU core."""
 
-BUDGET_S = 75.0
+BUDGET_S = 80.0
+LAUNCHES = 4
+"""Starts of a worker a comparison: each takes seconds that are no iteration."""
+
 BATCH_BUDGET_RATIO = 0.25
 BATCH_LAUNCHES = 3
 """Launches of a comparison of batches: enough to fail it, and half the time to start them."""
@@ -80,7 +83,12 @@ def add_options(parser: "pytest.Parser") -> None:
         type=float,
         help=f"of measured turns a comparison ({BUDGET_S:.0f})",
     )
-    add("--depth-launches", metavar="N", type=int, help="starts of a worker a comparison (6)")
+    add(
+        "--depth-launches",
+        metavar="N",
+        type=int,
+        help=f"starts of a worker a comparison ({LAUNCHES})",
+    )
     add("--depth-batches", metavar="N,N", help="of suites/test_batches.py (default: 4)")
     text = f"input size of suites/test_batches.py (default: {BATCH_INPUT_SIZE})"
     add("--depth-batch-input-size", metavar="N", type=int, help=text)

@@ -14,7 +14,7 @@ from depthprof.pytest_plugin.earlier import Finding, bars_of, findings
 from depthprof.pytest_plugin.entries import Entry, entries, packed, run_identity
 from depthprof.pytest_plugin.feeding import feed
 from depthprof.pytest_plugin.measuring import Measurements
-from depthprof.pytest_plugin.options import Asked
+from depthprof.pytest_plugin.options import LAUNCHES, Asked
 from depthprof.records import STAGES, TOTAL, Judged, Policy, Workload
 
 
@@ -65,7 +65,7 @@ class DepthSession:
             sides=_sides(variants, work, measured["checkpoint"]),
             images=tuple(Path(image) for image in measured["images"] or ()),
             budget_s=budget_s,
-            launches=measured["launches"] or self.asked.launches,
+            launches=measured["launches"] or self.asked.launches or LAUNCHES,
             seed=work.seed,
             command="pytest",
         )

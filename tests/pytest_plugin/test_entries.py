@@ -45,7 +45,7 @@ def test_figures_are_pytest_benchmarks_own_of_real_samples(
             spans_ns = run.samples.host_ns[judged, STAGES.index(known["stage"])]
             assert data == pytest.approx([ns * 1e-9 for ns in spans_ns])
         assert entry["stats"]["median"] == statistics.median(data)
-        assert len(known["launches_s"]) == 6
+        assert len(known["launches_s"]) == 6  # of the simulated run
     slow = next(e for e in document["benchmarks"] if "forward-v2" in e["name"])
     assert slow["extra_info"][KEY]["verdict"] == "SLOWER"
     assert slow["extra_info"][KEY]["ratio"]["low"] > 1.4
