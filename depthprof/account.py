@@ -120,7 +120,8 @@ def _no_slower(
         total = comparison.stage(TOTAL).ratio
         figure = f" (ratio {times(total.low, total.high)})" if total else ""
         return f"As a whole, {labels[1]} is as fast as {labels[0]}{figure}"
-    limits = f"{percent(policy.threshold_ratio)} or {duration(policy.floor_ns)}"
+    own = "its threshold" if policy.stage_ratios else percent(policy.threshold_ratio)
+    limits = f"{own} or {duration(policy.floor_ns)}"
     return f"{labels[1]} is as fast as {labels[0]} in every stage compared, within {limits}"
 
 

@@ -27,6 +27,11 @@ def write_findings(store: Store) -> None:
     found = {
         "false_alarms": tables.false_alarms(stages, ["world", "condition", "arm"]),
         "false_alarms_by_stage": tables.false_alarms(stages, ["world", "condition", "stage"]),
+        "false_alarms_without_sync": tables.false_alarms(
+            stages[stages.stage != "sync"], ["world", "condition"]
+        ),
+        "unslowed": tables.unslowed_alarms(stages),
+        "coverage": tables.coverage(stages),
         "alarmed_comparisons": tables.alarmed_comparisons(comparisons, ["world", "condition"]),
         "power": tables.power(stages),
         "power_goals": tables.power_goals(stages),
@@ -78,6 +83,12 @@ def page(found: dict[str, pd.DataFrame], alarms: pd.DataFrame, comparisons: int)
         f" Python {platform.python_version()}. Intervals are exact (Clopper and Pearson), 95 %.\n",
         "## False alarms a stage comparison, identical code\n",
         _rates(found["false_alarms"], ["world", "condition", "arm"], ["inconclusive"]),
+        "## The same without `sync`, which is next to nothing on a CPU\n",
+        _rates(found["false_alarms_without_sync"], ["world", "condition"], ["inconclusive"]),
+        "## Stages left alone in slowed comparisons that are called SLOWER or FASTER\n",
+        _rates(found["unslowed"], ["world", "condition"], ["inconclusive"]),
+        "## Intervals that hold the truth, a ratio of 1, on identical code (99.4 % promised)\n",
+        _rates(found["coverage"], ["world", "condition"], []),
         "## Comparisons with a false alarm in any stage\n",
         _rates(found["alarmed_comparisons"], ["world", "condition"], []),
         "## Beside the peers\n",

@@ -70,6 +70,26 @@ def false_alarms(stages: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def unslowed_alarms(stages: pd.DataFrame) -> pd.DataFrame:
+    """The same of the stages that were left alone in slowed comparisons; `sync` and total apart.
+
+    They are not quite identical code: a stage much slowed leaves cold caches to its neighbours.
+    """
+    alone = stages[(stages.arm == "injected") & (stages.stage != stages.injected)]
+    alone = alone[~alone.stage.isin(("sync", TOTAL))].assign(arm="unslowed")
+    return false_alarms(alone, ["world", "condition"]) if len(alone) else pd.DataFrame()
+
+
+def coverage(stages: pd.DataFrame) -> pd.DataFrame:
+    """How often the interval of a ratio holds 1 on identical code, where the truth is 1."""
+    same = stages[(stages.arm != "injected") & stages.low.notna()]
+    lines = []
+    for (world, condition), group in same.groupby(["world", "condition"]):
+        holds = int(((group.low <= 1) & (group.high >= 1)).sum())
+        lines.append({"world": world, "condition": condition} | rate(holds, len(group)))
+    return pd.DataFrame(lines)
+
+
 def alarmed_comparisons(comparisons: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Comparisons of identical code with a false alarm in any stage."""
     same = comparisons[comparisons.arm != "injected"]

@@ -106,6 +106,7 @@ def row_of(cell: Cell, judged: Judged) -> dict[str, Any]:
         "created": judged.run.created,
         "generation": GENERATION,
         "depthprof": judged.run.environment.commit,
+        "budget_s": judged.run.budget_s,
         "ended": judged.run.ended,
         "look": comparison.look,
         "turns": comparison.stage(TOTAL).pairs,
