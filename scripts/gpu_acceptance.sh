@@ -31,12 +31,15 @@ compare() { # the exit codes 0, 1 and 3 are verdicts; 2 and others are failures
 }
 nvidia-smi > "$FOLDER/nvidia-smi.txt" 2>&1
 check tests-cuda "0" "$PYTHON" -m pytest -q tests/test_cuda.py
+check doctor "0 3" "$PYTHON" -m depthprof doctor --device cuda
 check figures "0 1" "$PYTHON" -m scripts.figures --quick
 compare small-image v1 v2 --model small --budget 20
 compare small-depth v1 v2 --model small --product depth --budget 20
 compare small-same v1 v1 --model small --budget 20
 compare small-fp16 v2 v2@fp16,sdpa --model small --budget 15
 compare small-batch v2 v2@batch=8 --model small --fixed-size --budget 15
+check suites "0" "$PYTHON" -m pytest suites/ -p depthprof.pytest_plugin --depth-device cuda \
+    --depth-budget 10 --benchmark-json "$FOLDER/suites.json"
 
 if [ "${#failed[@]}" -gt 0 ]; then
     printf 'failed: %s\n' "${failed[@]}" | tee "$FOLDER/failed.txt"
