@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_compare_v1_v2_names_return_and_finds_forward_the_same(tmp_path: Path) -> None:
-    judged = depthprof.compare("v1", "v2", SMALL, budget_s=12)
+    judged = depthprof.compare("v1", "v2", SMALL, budget_s=12, launches=3)
     assert judged.run.ended in ("budget", "decided")
     assert judged.judgement is not None
     assert judged.judgement.culprit == "return"
@@ -71,6 +71,7 @@ def test_the_example_of_the_docs_is_faster_than_v2_in_return(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["compare", "v2", f"{EXAMPLES / 'fast_v2.py'}:FastV2", "--input-size", "56"]
+    words += ["--launches", "3", "--no-store"]
     code = main([*words, "--budget", "6", "--threads", "1", "--out", str(tmp_path), "--json", "-"])
     document = json.loads(capsys.readouterr().out)
     found = {verdict["stage"]: verdict["status"] for verdict in document["verdicts"]}
@@ -122,6 +123,7 @@ def test_a_user_s_stage_that_fails_half_way_keeps_what_was_measured(
 ) -> None:
     (tmp_path / "broken.py").write_text(BROKEN)
     words = ["compare", "v1", f"{tmp_path / 'broken.py'}:Broken", "--input-size", "56"]
+    words += ["--launches", "3", "--no-store"]
     assert main([*words, "--budget", "20", "--threads", "1", "--out", str(tmp_path / "out")]) == 2
     shown = " ".join(capsys.readouterr().out.split())
     assert "failed in the stage return" in shown
