@@ -11,9 +11,10 @@ from dataclasses import fields
 
 from depthprof.errors import BadInput, nearest
 from depthprof.records import Digest, Environment, FieldDifference, Picture, Side, Workload
+from depthprof.units import binary_size
 
-MEMORY_STEP_BYTES = 2**30
-"""Memory counts in steps of so much: a virtual machine's varies by some megabytes."""
+MEMORY_RATIO = 1.1
+"""Memory may differ by so much: a virtual machine's varies by some megabytes."""
 
 IGNORED = ("seed", "device", "threads")
 """Fields of a workload that do not count as asked for: seeds move no time, device and threads count
@@ -29,7 +30,6 @@ def traits(environment: Environment, side: Side, pictures: Sequence[Picture]) ->
         "cudnn": environment.cudnn or "none",
         "cpu": environment.cpu,
         "cpu_cores": str(environment.cpu_cores),
-        "memory": f"{round(environment.memory_bytes / MEMORY_STEP_BYTES)} GiB",
         "platform": _platform(environment.platform),
         "python": _minor(environment.python),
         "torch": _minor(environment.torch),
@@ -64,9 +64,13 @@ def differences(
     """
     before = traits(baseline.environment, sides[0], baseline.pictures)
     after = traits(candidate.environment, sides[1], candidate.pictures)
+    known = (*before, "memory")
     for name in allow:
-        if name.replace("-", "_") not in before:
-            raise BadInput(f'unknown field "{name}" to allow; {nearest(name, before)}')
+        if name.replace("-", "_") not in known:
+            raise BadInput(f'unknown field "{name}" to allow; {nearest(name, known)}')
+    if not _alike_memory(baseline.environment, candidate.environment):
+        before["memory"] = binary_size(baseline.environment.memory_bytes)
+        after["memory"] = binary_size(candidate.environment.memory_bytes)
     allowed = {name.replace("-", "_") for name in allow}
     return tuple(
         FieldDifference(name, before[name], after[name])
@@ -86,6 +90,11 @@ def is_same_code(first: Side, second: Side) -> bool:
     known = (first.weights.sha256, first.weights.seed, first.weights.source)
     other = (second.weights.sha256, second.weights.seed, second.weights.source)
     return known[0] == other[0] if known[0] is not None else known == other
+
+
+def _alike_memory(first: Environment, second: Environment) -> bool:
+    low, high = sorted((first.memory_bytes, second.memory_bytes))
+    return high <= MEMORY_RATIO * low
 
 
 def _major(version: str | None) -> str:

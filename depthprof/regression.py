@@ -20,6 +20,7 @@ from depthprof.records import (
     Side,
     SideGate,
     StageComparison,
+    Status,
 )
 from depthprof.stats import shared_confidence
 from depthprof.twosample import fewest_launches
@@ -75,7 +76,10 @@ def gate_turns(judged: Judged, baseline: str, candidate: str) -> Gated:
         comparison=comparison,
         judgement=judged.judgement,
     )
-    return Gated(baseline, candidate, (side,), (), True, judged.exit_code)
+    code = judged.exit_code
+    if code == EXIT_PASS and _undecidable(side):
+        code = EXIT_INCONCLUSIVE
+    return Gated(baseline, candidate, (side,), (), True, code)
 
 
 def detectable(comparison: Comparison, policy: Policy) -> tuple[tuple[str, float], ...]:
@@ -146,11 +150,24 @@ def _problem(digest: Digest, side: str, what: str) -> str | None:
 def _exit_code(sides: Sequence[SideGate], missing: Sequence[str]) -> int:
     if missing or not sides or any(side.differences or side.problem for side in sides):
         return EXIT_REFUSED
+    if any(_undecidable(side) for side in sides):
+        return EXIT_INCONCLUSIVE
     codes = {side.judgement.exit_code for side in sides if side.judgement is not None}
     for code in (EXIT_REFUSED, EXIT_SLOWER, EXIT_INCONCLUSIVE):
         if code in codes:
             return code
     return EXIT_PASS
+
+
+def _undecidable(side: SideGate) -> bool:
+    """Whether not one stage is decided: such a gate has seen nothing, whatever `fail_on` lets pass.
+
+    So has one in which a stage cannot be compared.
+    """
+    if side.judgement is None:
+        return False
+    found = {verdict.status for verdict in side.judgement.verdicts}
+    return Status.INCOMPARABLE in found or found == {Status.INCONCLUSIVE}
 
 
 def _name(side: Side) -> str:

@@ -141,7 +141,8 @@ def refuse(error: DepthprofError, arguments: Namespace) -> None:
     """Say why nothing came of it: a sentence on stderr, and JSON where JSON was asked for."""
     side = getattr(error, "side", None)
     text = {"a": "baseline", "b": "candidate"}.get(side or "")
-    where = f"side {side} ({getattr(arguments, text)}): " if text else ""
+    named = text and (getattr(arguments, text, None) or getattr(arguments, "baseline", None))
+    where = f"side {side} ({named}): " if named else ""
     print(f"depthprof: {where}{error}", file=sys.stderr)
     if getattr(arguments, "json", None) == "-":
         reason = {"code": type(error).__name__, "text": f"{where}{error}"}

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from depthprof.cli.commands import policy_from, write_json
 from depthprof.cli.keeping import keep, opened
-from depthprof.errors import BadInput, NamesClash, OutputError
+from depthprof.errors import BadInput, DepthprofError, NamesClash, OutputError, StoreError
 from depthprof.measure import Plan, SidePlan
-from depthprof.records import Digest, Gated, Judged, Policy
+from depthprof.records import Digest, Gated, Judged, Policy, SideGate
 from depthprof.settings import GATE_THRESHOLD_RATIO, GateSettings, Settings, read_settings
 
+EXIT_REFUSED = 2
 EXIT_BISECT_SKIP = 125
 """What `git bisect run` takes for "cannot be tested" (git-bisect(1))."""
 
@@ -25,17 +26,41 @@ GATE_LAUNCHES = 8
 
 def gate(arguments: Namespace) -> int:
     """Judge, report, and end with the code that says how it went."""
-    settings = read_settings()
-    if arguments.merge_base and arguments.against is None:
-        raise BadInput("--merge-base says where a branch left REF, so it needs --against REF")
-    if arguments.against is not None:
-        gated = _against(arguments, settings)
-    else:
-        gated = _with_baseline(arguments, settings)
+    try:
+        gated, lost = _gated(arguments)
+    except DepthprofError as error:
+        _refused(error, arguments)
+        if arguments.bisect:
+            print(f"depthprof: {error}", file=sys.stderr)
+            return EXIT_BISECT_SKIP
+        raise
     _report(gated, arguments)
+    if lost is not None:  # the verdict is told all the same
+        print(f"depthprof: {lost}", file=sys.stderr)
+        return EXIT_BISECT_SKIP if arguments.bisect else EXIT_REFUSED
     if arguments.bisect and gated.exit_code not in (0, 1):
         return EXIT_BISECT_SKIP
     return gated.exit_code
+
+
+def _gated(arguments: Namespace) -> tuple[Gated, DepthprofError | None]:
+    """The outcome, and why a run that was measured could not be kept, if it could not."""
+    settings = read_settings()
+    if arguments.merge_base and arguments.against is None:
+        raise BadInput("--merge-base says where a branch left REF, so it needs --against REF")
+    if arguments.allow and arguments.against is not None:
+        raise BadInput("--against measures both on this machine, so there is nothing to --allow")
+    if arguments.against is not None:
+        return _against(arguments, settings), None
+    return _with_baseline(arguments, settings)
+
+
+def _refused(error: DepthprofError, arguments: Namespace) -> None:
+    """Tell the files that CI reads of a refusal too."""
+    label = arguments.baseline or "the newest run"
+    side = SideGate(label, Policy(), problem=str(error))
+    words = arguments.against or arguments.file or arguments.name or "the baseline"
+    _files(Gated(str(words), label, (side,), (), False, EXIT_REFUSED), arguments)
 
 
 def gate_policy(arguments: Namespace, settings: GateSettings) -> Callable[[str], Policy]:
@@ -55,19 +80,19 @@ def gate_policy(arguments: Namespace, settings: GateSettings) -> Callable[[str],
     return policy_of
 
 
-def _with_baseline(arguments: Namespace, settings: Settings) -> Gated:
+def _with_baseline(arguments: Namespace, settings: Settings) -> tuple[Gated, DepthprofError | None]:
     from depthprof.regression import gate_digests
 
     policy_of = gate_policy(arguments, settings.gate)
     baseline = _baseline(arguments, settings.gate)  # refused before anything is measured
-    candidate = _candidate(arguments, settings, policy_of)
-    if baseline.run == candidate.run and arguments.file is None:
+    candidate, lost = _candidate(arguments, settings, policy_of)
+    if (baseline.created, baseline.levels) == (candidate.created, candidate.levels):
         raise BadInput(
             f"the newest run, {candidate.run}, is the baseline itself: nothing was measured since;"
             " measure first, or name a side to measure now, such as `depthprof gate v2`"
         )
     allow = (*settings.gate.allow, *arguments.allow)
-    return gate_digests(baseline, candidate, policy_of, allow)
+    return gate_digests(baseline, candidate, policy_of, allow), lost
 
 
 def _baseline(arguments: Namespace, settings: GateSettings) -> Digest:
@@ -85,21 +110,33 @@ def _baseline(arguments: Namespace, settings: GateSettings) -> Digest:
 
 def _candidate(
     arguments: Namespace, settings: Settings, policy_of: Callable[[str], Policy]
-) -> Digest:
+) -> tuple[Digest, DepthprofError | None]:
     from depthprof.comparison import digest
 
     if arguments.baseline is not None:
         judged = _measure_one(arguments, settings, policy_of)
-        identity = keep(judged, arguments, None)
-        return digest(judged.run, judged.policy, identity or "the run just measured")
+        identity, lost = _keep(judged, arguments)
+        name = identity or "the run just measured"
+        return digest(judged.run, judged.policy, name), lost
     word = arguments.run or "newest"
     if Path(word).exists():
         from depthprof.runfile import read_run
 
         run, policy = read_run(word)
-        return digest(run, policy, Path(word).name)
+        return digest(run, policy, Path(word).name), None
     with opened(arguments) as store:
-        return store.digest(store.find(word))
+        return store.digest(store.find(word)), None
+
+
+def _keep(judged: Judged, arguments: Namespace) -> tuple[str | None, DepthprofError | None]:
+    """Keep a run in the store; where that fails, as a file, and say so."""
+    from depthprof.report import folder
+
+    try:
+        return keep(judged, arguments, None), None
+    except (BadInput, StoreError) as error:
+        written = folder.write(judged, "reports")
+        return None, StoreError(f"{error}. The run is kept in {written / 'run.json'}")
 
 
 def _measure_one(
@@ -139,7 +176,6 @@ def _against(arguments: Namespace, settings: Settings) -> Gated:
             judged = _carry_out(plan, policy, arguments)
         except NamesClash:  # modules of one name in both: a worker each then
             judged = _carry_out(replace(plan, separate=True), policy, arguments)
-    keep(judged, arguments, None)
     return gate_turns(judged, f"{commit[:10]} ({arguments.against})", repository.described())
 
 
@@ -190,9 +226,9 @@ def _carry_out(plan: Plan, policy: Policy, arguments: Namespace) -> Judged:
         return api.carry_out(plan, policy, on_progress)
 
 
-def _report(gated: Gated, arguments: Namespace) -> None:
+def _files(gated: Gated, arguments: Namespace) -> None:
+    """Write what CI reads: JUnit, the job summary, annotations."""
     from depthprof.report.annotations import annotations
-    from depthprof.report.gated import gate_document, gate_sentence
     from depthprof.report.gated_markdown import gate_markdown
     from depthprof.report.junit import junit
 
@@ -203,10 +239,16 @@ def _report(gated: Gated, arguments: Namespace) -> None:
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
         _append(Path(summary), gate_markdown(gated))
+    if os.environ.get("GITHUB_ACTIONS") == "true" and arguments.json != "-":
+        print("\n".join(annotations(gated)))
+
+
+def _report(gated: Gated, arguments: Namespace) -> None:
+    from depthprof.report.gated import gate_document, gate_sentence
+
+    _files(gated, arguments)
     if write_json(arguments.json, gate_document(gated)):
         return
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        print("\n".join(annotations(gated)))
     if arguments.quiet:
         print(gate_sentence(gated))
         return

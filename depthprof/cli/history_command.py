@@ -1,5 +1,6 @@
 """`depthprof history`: the kept runs' medians over time, and where they changed."""
 
+import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +35,11 @@ def history(arguments: Namespace) -> int:
     if arguments.otava is not None:
         _write_otava(Path(arguments.otava), series, otava_csv)
     histories = analyse(series)
+    if arguments.out is not None:
+        from depthprof.report.history_folder import write_history
+
+        for file in write_history(histories, arguments.out):
+            print(f"written: {file}", file=sys.stderr)
     if write_json(arguments.json, history_document(histories)):
         return 0
     from rich.console import Console
@@ -41,11 +47,6 @@ def history(arguments: Namespace) -> int:
     from depthprof.report.history_terminal import print_history
 
     print_history(histories, Console())
-    if arguments.out is not None:
-        from depthprof.report.history_folder import write_history
-
-        for file in write_history(histories, arguments.out):
-            print(f"written: {file}")
     return 0
 
 
@@ -56,10 +57,11 @@ def stored_series(store: "Store") -> list[Series]:
     found: dict[tuple[str, str, str, str], list[Point]] = {}
     for row in store.levels():
         label = row.label.removesuffix(" (a)").removesuffix(" (b)")
-        clock = "device" if row.clock == "device" else "host"
         machine = f"{machines[row.machine]} ({row.machine[:6]})"
-        key = (machine, f"{label} {labels[row.workload]}", row.stage, clock)
-        point = Point(row.id, row.created, row.commit_sha, row.median_ns, row.low_ns, row.high_ns)
+        key = (machine, f"{label} {labels[row.workload]}", row.stage, row.clock)
+        point = Point(
+            row.id, row.created, row.commit_sha, row.median_ns, max(0.0, row.low_ns), row.high_ns
+        )
         points = found.setdefault(key, [])
         if points and points[-1].run == row.id:
             continue  # the same side twice in a run, as in A against A
@@ -107,4 +109,4 @@ def _write_otava(file: Path, series: list[Series], as_csv: Any) -> None:
             place.write_text(as_csv(group), encoding="utf-8")
         except OSError as error:
             raise OutputError(f"could not write {place}: {error.strerror}") from error
-        print(f"written: {place} ({group[0].label} on {group[0].machine})")
+        print(f"written: {place} ({group[0].label} on {group[0].machine})", file=sys.stderr)

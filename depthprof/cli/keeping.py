@@ -1,5 +1,6 @@
 """Runs and the store, as seen from the command line."""
 
+import os
 import sys
 from argparse import Namespace
 from contextlib import AbstractContextManager
@@ -26,9 +27,10 @@ def opened(arguments: Namespace, *, create: bool = False) -> "AbstractContextMan
             "SQLAlchemy is not installed, so there is no store; run `pip install depthprof`"
         )
     from depthprof.settings import read_settings
-    from depthprof.store import open_store
+    from depthprof.store.opening import URL_VARIABLE, open_store
 
-    return open_store(arguments.store or read_settings().store, create=create)
+    url = arguments.store or os.environ.get(URL_VARIABLE) or read_settings().store
+    return open_store(url, create=create)
 
 
 def keep(judged: Judged, arguments: Namespace, written: Path | None) -> str | None:
@@ -52,7 +54,7 @@ def keep(judged: Judged, arguments: Namespace, written: Path | None) -> str | No
     try:
         with opened(arguments, create=True) as store:
             return store.add(judged, digest(judged.run, judged.policy), arguments.tag)
-    except StoreError as error:
+    except (BadInput, StoreError) as error:
         if written is None:
             raise
         raise StoreError(

@@ -100,7 +100,8 @@ def _centre(blocks: SideBlocks, column: int, batch: int, confidence: float) -> E
         return median
     half_ns = (spread.high - spread.low) / 2
     low, high = median.value - half_ns, median.value + half_ns
-    return Estimate(median.value, min(median.low, low), max(median.high, high), median.confidence)
+    low = max(0.0, min(median.low, low))  # no stage takes less than nothing
+    return Estimate(median.value, low, max(median.high, high), median.confidence)
 
 
 def _range(values: Floats) -> Estimate:

@@ -12,7 +12,7 @@ def annotations(gated: Gated) -> list[str]:
     """Lines to print: an error a slower stage or refusal, a warning an undecided stage."""
     lines = []
     for side in gated.sides:
-        if side.judgement is None:
+        if side.judgement is None or side.problem is not None:
             lines.append(_command("error", f"{side.label} refused", side_sentence(side)))
         for row in gate_rows(side):
             title = f"{side.label}: {row.stage} {row.status.value}"

@@ -18,11 +18,10 @@ def junit(gated: Gated) -> str:
     """Write the outcome as JUnit XML."""
     root = ElementTree.Element("testsuites", name="depthprof gate")
     for side in gated.sides:
-        _suite(
-            root,
-            _clean(side.label),
-            [_case(side, row) for row in gate_rows(side)] or [_refused(side)],
-        )
+        cases = [_case(side, row) for row in gate_rows(side)]
+        if side.problem is not None or not cases:
+            cases.append(_refused(side))
+        _suite(root, _clean(side.label), cases)
     for name in gated.missing:
         case = ElementTree.Element("testcase", classname=_clean(name), name="measured")
         _add(case, "error", "missing", gate_sentence(gated))

@@ -3,6 +3,7 @@
 A sample takes some bytes here, where JSON takes a hundred: columns of one kind compress well.
 """
 
+import hashlib
 import io
 from dataclasses import fields, replace
 from typing import Any
@@ -29,8 +30,13 @@ _CONDITIONS = tuple(field.name for field in fields(BlockConditions))
 Columns = dict[str, NDArray[np.int64]]
 
 
-def pack(run: Run, policy: Policy) -> tuple[str, bytes]:
-    """Split a run into its header and its columns."""
+def pack(run: Run, policy: Policy) -> tuple[str, bytes, str]:
+    """Split a run into its header and its columns.
+
+    Returns:
+        Header, columns, and the SHA-256 of what they mean: however they were laid out in memory
+        and compressed, the same run has the same.
+    """
     samples = run.samples
     columns: Columns = {name: getattr(samples, name) for name in _PLACES}
     columns["host_ns"] = samples.host_ns
@@ -46,7 +52,12 @@ def pack(run: Run, policy: Policy) -> tuple[str, bytes]:
     file = io.BytesIO()
     small: dict[str, Any] = {name: _small(column) for name, column in columns.items()}
     np.savez_compressed(file, **small)
-    return encode(empty, policy), file.getvalue()
+    header = encode(empty, policy)
+    content = hashlib.sha256(header.encode())
+    for name, column in sorted(columns.items()):
+        content.update(f"{name}{column.shape}".encode())
+        content.update(np.ascontiguousarray(column, dtype="<i8").tobytes())
+    return header, file.getvalue(), content.hexdigest()
 
 
 def unpack(header: str, columns: bytes, name: str) -> tuple[Run, Policy]:

@@ -3,9 +3,25 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
+from depthprof.errors import BadRunFile
 from depthprof.records import Comparison, Judged, Run
+
+
+def utc(moment: str) -> str:
+    """A moment in UTC, so that texts sort as times do.
+
+    Raises:
+        BadRunFile: it is none.
+    """
+    try:
+        known = datetime.fromisoformat(moment)
+    except ValueError:
+        raise BadRunFile(f'the run was created at "{moment}", which is no ISO 8601 date') from None
+    known = known if known.tzinfo else known.replace(tzinfo=UTC)
+    return known.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def run_row(run: Run, identity: str, sha256: str, environment: str) -> dict[str, Any]:
@@ -13,7 +29,7 @@ def run_row(run: Run, identity: str, sha256: str, environment: str) -> dict[str,
     return {
         "id": identity,
         "sha256": sha256,
-        "created": run.created,
+        "created": utc(run.created),
         "kind": "comparison" if run.is_comparison else "profile",
         "ended": run.ended,
         "commit_sha": run.environment.commit,

@@ -1,6 +1,5 @@
 """What the store can do: add, list, find, load and forget runs; tags and baselines."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -29,6 +28,7 @@ from depthprof.store.tables import (
 )
 
 ID_DIGITS = 12
+FEWEST_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,7 @@ class Store:
             The run's identity.
         """
         run, policy = judged.run, judged.policy
-        header, columns = pack(run, policy)
-        sha256 = hashlib.sha256(header.encode() + b"\0" + columns).hexdigest()
+        header, columns, sha256 = pack(run, policy)
         identity = sha256[:ID_DIGITS]
         environment = document(asdict(run.environment))
         with self._engine.begin() as connection:
@@ -79,7 +78,9 @@ class Store:
                 return identity
             self._once(connection, ENVIRONMENTS, environment)
             row = run_row(run, identity, sha256, environment["id"])
-            connection.execute(insert(RUNS), row | {"header": header, "columns": columns})
+            if not self._once(connection, RUNS, row | {"header": header, "columns": columns}):
+                self._tag(connection, identity, tags)  # another process was a moment earlier
+                return identity
             self._add_sides(connection, run, identity)
             levels = level_rows(digest, identity)
             if levels:
@@ -109,7 +110,7 @@ class Store:
         return [_listed(row, labels, tags, culprits) for row in found]
 
     def find(self, word: str) -> str:
-        """Identity of the run that a word means: the first digits of it, "newest", or a tag.
+        """Identity of the run that a word means: "newest", a tag, or four or more first digits.
 
         Raises:
             BadInput: no run, or more than one, is meant.
@@ -120,10 +121,10 @@ class Store:
                 if (newest := connection.execute(query).scalar()) is not None:
                     return str(newest)
                 raise BadInput("the store holds no run yet; measure one first")
-            prefix = RUNS.c.id.startswith(word, autoescape=True)
-            found = connection.execute(select(RUNS.c.id).where(prefix).limit(3)).scalars().all()
-            if not found:
-                found = self._tagged(connection, word)
+            found = self._tagged(connection, word)
+            if not found and len(word) >= FEWEST_DIGITS:
+                prefix = RUNS.c.id.startswith(word, autoescape=True)
+                found = connection.execute(select(RUNS.c.id).where(prefix).limit(3)).scalars().all()
             if len(found) == 1:
                 return str(found[0])
             if found:
@@ -271,15 +272,18 @@ class Store:
             }
             connection.execute(insert(SIDES), row)
 
-    def _once(self, connection: Connection, table: Any, row: Mapping[str, str]) -> None:
-        """Insert a row unless another process did."""
+    def _once(self, connection: Connection, table: Any, row: Mapping[str, Any]) -> bool:
+        """Insert a row unless it is there; tell whether it was inserted."""
         on_postgresql = self._engine.dialect.name == "postgresql"
         make = postgresql_insert if on_postgresql else sqlite_insert
-        connection.execute(make(table).values(**row).on_conflict_do_nothing())
+        done = connection.execute(make(table).values(**row).on_conflict_do_nothing())
+        return bool(done.rowcount)
 
     def _tag(self, connection: Connection, identity: str, tags: Iterable[str]) -> None:
         for tag in tags:
             _check_word(tag, "tag")
+            if tag == "newest":
+                raise BadInput('the tag "newest" would hide what `newest` means; take another word')
             self._once(connection, TAGS, {"run": identity, "tag": tag})
 
     def _tagged(self, connection: Connection, word: str) -> Sequence[str]:

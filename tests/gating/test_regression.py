@@ -139,8 +139,7 @@ def mutated(known: Digest, names: list[str]) -> Digest:
 
 def test_every_field_that_must_be_alike_is_mutated() -> None:
     known = measured(0)
-    fields_ = {name.partition(".")[2] or name for name in MUTATIONS} | {"memory"}
-    fields_.discard("memory_bytes")
+    fields_ = {name.partition(".")[2] or name for name in MUTATIONS} - {"memory_bytes"}
     assert set(traits(known.environment, known.sides[0], known.pictures)) == fields_
     assert {field.name for field in fields(Workload)} - set(IGNORED) <= fields_
     told = {"depthprof", "load_1min", "commit", "dirty", "memory_bytes"}
@@ -160,7 +159,7 @@ def test_mutated_fingerprints_are_all_refused() -> None:
         first, second = (
             machine_name(one.environment, one.sides[0], one.pictures) for one in (before, after)
         )
-        assert first != second
+        assert (first != second) or names == ["environment.memory_bytes"]
 
 
 def test_re_runs_on_the_same_machine_are_never_refused() -> None:

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from depthprof.comparison import digest
 from depthprof.errors import BadInput, BadRunFile, StoreError
-from depthprof.records import encode
+from depthprof.gate import judge
+from depthprof.records import decode, encode
 from depthprof.store import Store, open_store, opening
 from depthprof.store.columns import pack, unpack
 from tests.runs import simulated
@@ -73,8 +75,30 @@ def test_a_run_is_found_by_digits_tag_or_newest(store: Store) -> None:
     assert store.find(names[0][:6]) == names[0]
     with pytest.raises(BadInput, match=f'no run "nope".*{names[1]}'):
         store.find("nope")
-    with pytest.raises(BadInput, match="more than one"):
+    with pytest.raises(BadInput, match="no run"):
         store.find("")
+    with pytest.raises(BadInput, match="newest"):
+        store.tag(names[0], ["newest"])
+    store.tag(names[0], [names[1][:4]])
+    assert store.find(names[1][:4]) == names[0]  # a tag goes before digits
+
+
+def test_a_run_keeps_its_identity_through_its_file(store: Store) -> None:
+    judged = judged_at(0)
+    samples = judged.run.samples
+    laid_out = replace(samples, host_ns=np.asfortranarray(samples.host_ns))
+    other = judge(replace(judged.run, samples=laid_out), POLICY)
+    read = judge(*decode(encode(judged.run, judged.policy)))
+    assert add(store, judged) == add(store, other) == add(store, read)
+    assert len(store.rows()) == 1
+
+
+def test_moments_are_kept_in_utc(store: Store) -> None:
+    run = replace(run_at(0), created="2026-11-21T23:29:30+14:00")
+    add(store, judge(run, POLICY))
+    assert store.rows()[0].created == "2026-11-21T09:29:30+00:00"
+    with pytest.raises(BadRunFile, match="no ISO 8601"):
+        add(store, judge(replace(run, created="hello"), POLICY))
 
 
 def test_an_empty_store_says_what_to_do(store: Store) -> None:
@@ -151,7 +175,7 @@ def test_columns_of_every_kind_survive() -> None:
     from tests.report.test_reports import with_device
 
     for run in (run_at(0), with_device(simulated(turns=2)), replace(run_at(1), conditions=None)):
-        header, columns = pack(run, POLICY)
+        header, columns, _ = pack(run, POLICY)
         assert encode(*unpack(header, columns, "it")) == encode(run, POLICY)
     with pytest.raises(BadRunFile, match="samples of it"):
         unpack(header, columns[:-40], "it")
