@@ -175,7 +175,8 @@ def _against(arguments: Namespace, settings: Settings) -> Gated:
         try:
             judged = _carry_out(plan, policy, arguments)
         except NamesClash:  # modules of one name in both: a worker each then
-            judged = _carry_out(replace(plan, separate=True), policy, arguments)
+            apart = (replace(before, folder=folder), after)
+            judged = _carry_out(replace(plan, sides=apart, separate=True), policy, arguments)
     return gate_turns(judged, f"{commit[:10]} ({arguments.against})", repository.described())
 
 
@@ -186,9 +187,8 @@ def _both_commits(
     from depthprof.pipelines.own_code import is_file
     from depthprof.pipelines.registry import VARIANTS
 
-    before, after = sides
+    before, after = replace(sides[0], instead_of=root.resolve()), sides[1]
     place, _, name = before.variant.rpartition(":")
-    here = Path.cwd().resolve().relative_to(root.resolve())
     if before.variant in VARIANTS:
         if not (folder / "depthprof" / "__init__.py").is_file():
             raise BadInput(
@@ -197,7 +197,7 @@ def _both_commits(
             )
         return replace(before, folder=folder), replace(after, folder=root)
     if not is_file(place):
-        return replace(before, folder=folder / here), after
+        return replace(before, folder=folder), after
     path = Path(place).resolve()
     if not path.is_relative_to(root.resolve()):
         raise BadInput(f"{place} is not in the repository {root}; --against compares its commits")

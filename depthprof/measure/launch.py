@@ -76,7 +76,7 @@ class LaunchTaker:
             return
         for group in self._groups():
             layout = Layout.drawn(self._random)
-            process = WorkerProcess(layout, self._plan.worker, group[0].folder)
+            process = WorkerProcess(layout, self._plan.worker, group[0].folder, group[0].instead_of)
             worker = self._stack.enter_context(process)
             self._layouts.append(layout)
             self._started.append((group, worker))
@@ -180,6 +180,7 @@ class LaunchTaker:
                 "workload": asdict(side.workload),
                 "checkpoint": None if side.checkpoint is None else str(side.checkpoint.resolve()),
                 "placebo": side.placebo,
+                "instead_of": None if side.instead_of is None else str(side.instead_of),
             }
             for side in group
         ]

@@ -23,6 +23,7 @@ class SidePlan:
 
     A `placebo` is loaded under another name and behind a padding, and does the same work. `folder`
     is where its worker starts, so that modules are found there first; None is where we are.
+    `instead_of` is the folder whose code the side must not run, being an earlier state of it.
     """
 
     name: str
@@ -32,6 +33,7 @@ class SidePlan:
     checkpoint: Path | None = None
     placebo: bool = False
     folder: Path | None = None
+    instead_of: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

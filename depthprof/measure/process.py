@@ -40,15 +40,21 @@ class Layout:
 class WorkerProcess:
     """One worker process; a context manager that leaves no process behind."""
 
-    def __init__(self, layout: Layout, module: str, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        module: str,
+        folder: Path | None = None,
+        instead_of: Path | None = None,
+    ) -> None:
         self._noise = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, "x" * layout.argv_bytes],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._noise,
-            env=_environment(layout, folder),
-            cwd=folder,
+            env=_environment(layout, folder, instead_of),
+            cwd=_moved(Path.cwd(), folder, instead_of) if folder else None,
             start_new_session=True,  # Ctrl-C is the parent's to handle
         )
         self._unread = b""
@@ -120,9 +126,23 @@ class WorkerProcess:
         return errors.WorkerLost(f"the worker {why}{last}")
 
 
-def _environment(layout: Layout, folder: Path | None) -> dict[str, str]:
+def _moved(place: Path, folder: Path | None, instead_of: Path | None) -> Path:
+    """The same place below `folder`, for what lies below the folder it stands for."""
+    if folder is None:
+        return place
+    if instead_of is None or not place.resolve().is_relative_to(instead_of):
+        return folder if place == Path.cwd() else place
+    moved = folder / place.resolve().relative_to(instead_of)
+    return moved if moved.is_dir() else folder
+
+
+def _environment(
+    layout: Layout, folder: Path | None, instead_of: Path | None = None
+) -> dict[str, str]:
     package_parent = str(Path(__file__).resolve().parents[2])
-    places = [str(folder) if folder else "", package_parent, os.environ.get("PYTHONPATH", "")]
+    known = [Path(place) for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
+    own = [str(_moved(place, folder, instead_of)) for place in known]
+    places = [str(folder) if folder else "", package_parent, *own]
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(place for place in places if place),

@@ -19,6 +19,7 @@ from depthprof.pictures import load_pictures
 from depthprof.pipelines.check import blame, checked_iteration
 from depthprof.pipelines.code_hash import code_sha256
 from depthprof.pipelines.device import resolve_device
+from depthprof.pipelines.own_code import refuse_code_of
 from depthprof.pipelines.placebo import Renamed, padding
 from depthprof.pipelines.registry import load_pipeline
 from depthprof.pipelines.sizing import size_note
@@ -92,6 +93,8 @@ class Worker:
                     checked_iteration(pipeline, batch, workload) for batch in _unlike(batches)
                 ]
             checked_ns = (perf_counter_ns() - started) / len(shapes)
+            if side.get("instead_of"):
+                refuse_code_of(Path(side["instead_of"]))
         except PipelineError as error:
             raise _of_side(error, name) from error
         self._batches[name] = batches

@@ -135,6 +135,26 @@ def _refuse_namesakes(folder: Path) -> None:
                 )
 
 
+def refuse_code_of(folder: Path) -> None:
+    """Refuse if a module was imported from a folder whose earlier state is to be measured.
+
+    Libraries in there (a virtual environment) and depthprof itself do not count.
+
+    Raises:
+        NamesClash: one was; a worker of its own, which searches elsewhere, may do without.
+    """
+    for name, module in list(sys.modules.items()):
+        file = Path(getattr(module, "__file__", None) or "/")
+        parts = file.parts
+        if "site-packages" in parts or "dist-packages" in parts or name.startswith("depthprof."):
+            continue
+        if name not in ("depthprof", "__main__", "__mp_main__") and file.is_relative_to(folder):
+            raise NamesClash(
+                f"the earlier commit would run with {file} of the working tree: it is found there"
+                " by its name (is the package installed in editable mode?)"
+            )
+
+
 def _search_first(folder: Path) -> None:
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))

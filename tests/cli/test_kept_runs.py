@@ -1,6 +1,7 @@
 """runs, baseline, gate and history as a user types them, over runs that a test makes."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -236,34 +237,62 @@ def git(folder: Path, *words: str) -> None:
     subprocess.run(["git", "-C", str(folder), *identity, *words], check=True, capture_output=True)
 
 
+def against(folder: Path, side: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    options = ["--against", "main", "--no-store", "--json", "-", "--input-size", "14"]
+    options += ["--budget", "2", "--launches", "3", "--threads", "1", "--junit", "j.xml"]
+    return subprocess.run(
+        [sys.executable, "-m", "depthprof", "gate", side, *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+def committed(folder: Path) -> None:
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "one")
+
+
+@pytest.mark.slow
+def test_an_earlier_commit_does_not_run_the_working_tree_s_helpers(tmp_path: Path) -> None:
+    package = tmp_path / "src" / "pkg"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "helper.py").write_text("LAYERS = 4\n")
+    code = MINE.replace("LAYERS = {layers}", "from pkg.helper import LAYERS")
+    (package / "mine.py").write_text(code)
+    committed(tmp_path)
+    (package / "helper.py").write_text("LAYERS = 40\n")
+    done = against(tmp_path, "src/pkg/mine.py:make", PYTHONPATH=str(tmp_path / "src"))
+    assert done.returncode in (1, 3), done.stderr
+    rows = {row["stage"]: row for row in json.loads(done.stdout)["sides"][0]["verdicts"]}
+    assert rows["forward"]["candidate_ns"] > 2 * rows["forward"]["baseline_ns"]
+
+
+@pytest.mark.slow
+def test_a_commit_that_crashes_is_refused_and_no_verdict(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE.format(layers=4))
+    committed(tmp_path)
+    (tmp_path / "mine.py").write_text(MINE.format(layers=4).replace("x = torch", "x = torhc"))
+    done = against(tmp_path, "mine.py:make")
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "torhc" in done.stderr
+    root = ElementTree.parse(tmp_path / "j.xml").getroot()
+    assert root.attrib["errors"] == "1"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("neighbour", [False, True])
 def test_two_commits_are_measured_in_turns(tmp_path: Path, neighbour: bool) -> None:
     code = MINE.format(layers=4) + ("import helpers_of_mine\n" if neighbour else "")
     (tmp_path / "mine.py").write_text(code)
     (tmp_path / "helpers_of_mine.py").write_text("")
-    git(tmp_path, "init", "-q", "-b", "main")
-    git(tmp_path, "add", "-A")
-    git(tmp_path, "commit", "-qm", "one")
+    committed(tmp_path)
     (tmp_path / "mine.py").write_text(code.replace("LAYERS = 4", "LAYERS = 40"))
-    options = [
-        "--against",
-        "main",
-        "--no-store",
-        "--json",
-        "-",
-        "--input-size",
-        "14",
-        "--budget",
-        "2",
-    ]
-    options += ["--launches", "3", "--threads", "1"]
-    done = subprocess.run(
-        [sys.executable, "-m", "depthprof", "gate", "mine.py:make", *options],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
+    done = against(tmp_path, "mine.py:make")
     assert done.returncode in (1, 3), done.stderr
     found = json.loads(done.stdout)
     assert found["is_paired"]
