@@ -188,6 +188,32 @@ def test_bad_input_is_a_sentence_and_exit_2(capsys: Told, words: list[str], sent
 
 
 @pytest.mark.usefixtures("here")
+def test_a_gate_that_saw_nothing_does_not_pass(capsys: Told) -> None:
+    profile()
+    main(["baseline", "set", "main", "--file", "b.json"])
+    said(capsys)
+    assert main(["gate", "--file", "b.json", "--fail-on", "slower", "--junit", "j.xml"]) == 2
+    assert "is the baseline itself" in said(capsys)
+    assert ElementTree.parse("j.xml").getroot().attrib["errors"] == "1"
+    # too few launches decide nothing, whatever may pass
+    assert main(["gate", "v2", "--launches", "2", "--fail-on", "slower", "--quiet"]) == 3
+    assert said(capsys).startswith("INCONCLUSIVE")
+    assert main(["gate", "v2", "--against", "HEAD", "--allow", "driver"]) == 2
+    assert "nothing to --allow" in said(capsys)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_gate_whose_run_cannot_be_kept_tells_its_verdict_all_the_same(capsys: Told) -> None:
+    profile()
+    main(["baseline", "set", "main", "--file", "b.json"])
+    Path("odd.db").write_text("no database " * 400)
+    assert main(["gate", "v2", "--file", "b.json", "--store", "odd.db", "--quiet"]) == 2
+    text = said(capsys)
+    assert "PASS" in text
+    assert "The run is kept in reports" in text
+
+
+@pytest.mark.usefixtures("here")
 def test_bisect_skips_what_is_not_decided(capsys: Told) -> None:
     assert main(["profile", "v2", "--launches", "3", "--quiet"]) == 0
     main(["baseline", "set", "main"])
