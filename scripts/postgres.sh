@@ -2,6 +2,8 @@
 # sets DEPTHPROF_TEST_POSTGRES, and ends the server with the shell. Sourced by .ci/run.
 # Where there is none and none can be installed it says so, and those tests are skipped by name.
 
+PATH="$PATH:/usr/sbin:/sbin" # runuser is there
+
 postgres_bin() {
     find /usr/lib/postgresql /usr/local/pgsql -maxdepth 3 -name initdb -printf '%h\n' 2>/dev/null |
         sort -V | tail -1 || true
