@@ -160,6 +160,14 @@ def median_interval(values: Sequence[float] | Floats, confidence: float) -> Esti
     return Estimate(float(np.median(ordered)), low, high, confidence)
 
 
+def exponential(estimate: Estimate | None) -> Estimate | None:
+    """From the logarithm of a ratio to the ratio, with its interval."""
+    if estimate is None:
+        return None
+    value, low, high = (math.exp(x) for x in (estimate.value, estimate.low, estimate.high))
+    return Estimate(value, low, high, estimate.confidence)
+
+
 def batched(values: Floats, groups: NDArray[np.int64], limit: int = MAX_PAIRS) -> Floats:
     """Reduce a long series to at most about `limit` medians of neighbours within a group.
 

@@ -49,12 +49,8 @@ def calibrate(arguments: Namespace) -> int:
             policy=policy_from(arguments, Policy()),
             on_progress=on_progress,
         )
-    if arguments.json is not None:
-        text = json.dumps({"schema": 1, "kind": "calibration", **asdict(found)}, indent=2)
-        if arguments.json == "-":
-            print(text)
-            return 0
-        _write_json(Path(arguments.json), text)
+    if write_json(arguments.json, {"schema": 1, "kind": "calibration", **asdict(found)}):
+        return 0
     if arguments.quiet:
         print(sentence(found))
         return 0
@@ -77,14 +73,10 @@ def doctor(arguments: Namespace) -> int:
     findings = examine(device, arguments.watch)
     warnings = [finding for finding in findings if finding.status == "warning"]
     code = EXIT_WARNINGS if warnings else 0
-    if arguments.json is not None:
-        found = [asdict(finding) for finding in findings]
-        document = {"schema": 1, "kind": "doctor", "fit": not warnings, "findings": found}
-        text = json.dumps(document | {"exit_code": code}, indent=2)
-        if arguments.json == "-":
-            print(text)
-            return code
-        _write_json(Path(arguments.json), text)
+    found = [asdict(finding) for finding in findings]
+    document = {"schema": 1, "kind": "doctor", "fit": not warnings, "findings": found}
+    if write_json(arguments.json, document | {"exit_code": code}):
+        return code
     from rich.console import Console
 
     from depthprof.cli.findings import print_findings
@@ -223,12 +215,8 @@ def _tell(judged: Judged, written: Path | None, arguments: Namespace) -> None:
     from depthprof.report.terminal import print_judged
     from depthprof.report.wording import describe_failure, sentence
 
-    if arguments.json is not None:
-        text = json.dumps(summary(judged, written), indent=2, allow_nan=False)
-        if arguments.json == "-":
-            print(text)
-            return
-        _write_json(Path(arguments.json), text)
+    if arguments.json is not None and write_json(arguments.json, summary(judged, written)):
+        return
     if arguments.quiet:
         print(sentence(judged))
         for failure in judged.run.failures:
@@ -247,15 +235,24 @@ def write_json(target: str | None, document: dict[str, Any]) -> bool:
     if target == "-":
         print(text)
         return True
-    _write_json(Path(target), text)
+    try:
+        Path(target).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"could not write {target}: {error.strerror}") from error
     return False
 
 
-def _write_json(path: Path, text: str) -> None:
+def write_text(file: Path, text: str) -> None:
+    """Write a file below a folder that is made if need be.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     try:
-        path.write_text(text + "\n", encoding="utf-8")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"could not write {path}: {error.strerror}") from error
+        raise OutputError(f"could not write {file}: {error.strerror}") from error
 
 
 def _threshold(text: str) -> float:

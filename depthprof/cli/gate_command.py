@@ -5,11 +5,10 @@ import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from depthprof.cli.commands import policy_from, write_json
+from depthprof.cli.commands import policy_from, write_json, write_text
 from depthprof.cli.keeping import keep, opened
 from depthprof.errors import BadInput, DepthprofError, NamesClash, OutputError, StoreError
 from depthprof.measure import Plan, SidePlan
@@ -164,8 +163,7 @@ def _against(arguments: Namespace, settings: Settings) -> Gated:
     )
     both = side_plans(arguments, (arguments.baseline, arguments.baseline))
     label = both[0].label.removesuffix(" (a)")
-    with ExitStack() as stack:
-        folder = stack.enter_context(repository.worktree(commit))
+    with repository.worktree(commit) as folder:
         before, after = _both_commits(both, repository.root, folder)
         before = replace(before, label=f"{label} at {commit[:10]}")
         after = replace(after, label=label)
@@ -233,9 +231,9 @@ def _files(gated: Gated, arguments: Namespace) -> None:
     from depthprof.report.junit import junit
 
     if arguments.junit is not None:
-        _write(Path(arguments.junit), junit(gated))
+        write_text(Path(arguments.junit), junit(gated))
     if arguments.markdown is not None:
-        _write(Path(arguments.markdown), gate_markdown(gated))
+        write_text(Path(arguments.markdown), gate_markdown(gated))
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
         _append(Path(summary), gate_markdown(gated))
@@ -257,14 +255,6 @@ def _report(gated: Gated, arguments: Namespace) -> None:
     from depthprof.report.gated_terminal import print_gated
 
     print_gated(gated, Console())
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"could not write {file}: {error.strerror}") from error
 
 
 def _append(file: Path, text: str) -> None:

@@ -8,8 +8,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from depthprof.cli.commands import write_text
 from depthprof.cli.keeping import opened
-from depthprof.errors import BadInput, BadRunFile, OutputError
+from depthprof.errors import BadInput, BadRunFile
 from depthprof.records import Judged, Policy, Run, encode, encode_digest
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def _list(store: "Store", arguments: Namespace) -> int:
         if target == "-":
             print(text)
             return 0
-        _write(Path(target), text + "\n")
+        write_text(Path(target), text + "\n")
     _print_rows(rows)
     return 0
 
@@ -99,7 +100,7 @@ def _export(store: "Store", arguments: Namespace) -> int:
     out = Path(arguments.out)
     for identity in [store.find(word) for word in arguments.runs]:
         file = out / f"{identity}.json"
-        _write(file, encode(*store.load(identity)))
+        write_text(file, encode(*store.load(identity)))
         print(f"{identity}: {file}")
     return 0
 
@@ -150,7 +151,7 @@ def _set(store: "Store", arguments: Namespace) -> int:
             file=sys.stderr,
         )
     if arguments.file is not None:
-        _write(Path(arguments.file), encode_digest(replace(known, run=arguments.name)))
+        write_text(Path(arguments.file), encode_digest(replace(known, run=arguments.name)))
         print(f"written to {arguments.file}")
     return 0
 
@@ -171,14 +172,6 @@ def _list_baselines(store: "Store", _: Namespace) -> int:
     if not known:
         print("There is no baseline yet; `depthprof baseline set main` makes the newest run one.")
     return 0
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"could not write {file}: {error.strerror}") from error
 
 
 _Act = Callable[["Store", Namespace], int]

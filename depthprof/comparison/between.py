@@ -1,14 +1,11 @@
 """Two runs of different times: the launch is the unit of evidence, for there are no pairs."""
 
-import math
-
 import numpy as np
 
 from depthprof.comparison.soundness import MOST_SPOILT_RATIO
 from depthprof.records import (
     Comparison,
     Digest,
-    Estimate,
     Level,
     Policy,
     Reason,
@@ -16,7 +13,7 @@ from depthprof.records import (
     StageComparison,
     StageSummary,
 )
-from depthprof.stats import shared_confidence
+from depthprof.stats import exponential, shared_confidence
 from depthprof.twosample import can_decide, fewest_launches, shift
 from depthprof.units import percent
 
@@ -58,7 +55,7 @@ def _stage(before: Level, after: Level | None, confidence: float) -> StageCompar
         difference = shift(before.launches_ns, known.launches_ns, confidence)
     if problem is None:
         logs = [np.log(level.launches_ns) for level in (before, known)]
-        ratio = _exponential(shift(logs[0], logs[1], confidence))
+        ratio = exponential(shift(logs[0], logs[1], confidence))
     return StageComparison(
         stage=before.stage,
         clock=before.clock,
@@ -94,13 +91,6 @@ def _problem(before: Level, after: Level | None, confidence: float) -> Reason | 
     if min(*before.launches_ns, *after.launches_ns) <= 0:
         return Reason("zero_length", "a launch took no time the clock could see: no ratio")
     return None
-
-
-def _exponential(estimate: Estimate | None) -> Estimate | None:
-    if estimate is None:
-        return None
-    value, low, high = (math.exp(x) for x in (estimate.value, estimate.low, estimate.high))
-    return Estimate(value, low, high, estimate.confidence)
 
 
 def _summary(level: Level) -> StageSummary:

@@ -3,8 +3,7 @@
 import numpy as np
 
 from depthprof.comparison.evidence import Evidence, evidence
-from depthprof.comparison.pairing import side_blocks
-from depthprof.comparison.soundness import Floats
+from depthprof.comparison.pairing import SideBlocks, by_launch, side_blocks
 from depthprof.comparison.summaries import summaries
 from depthprof.records import TOTAL, Digest, Level, Policy, Run
 from depthprof.stats import shared_confidence
@@ -41,16 +40,14 @@ def digest(run: Run, policy: Policy, name: str = "") -> Digest:
 def _levels(run: Run, known: Evidence, side: int, policy: Policy) -> list[Level]:
     names = (*run.samples.stages, TOTAL)
     confidence = shared_confidence(policy.confidence, len(names))
-    by_launch = _launch_medians(known, side)
+    blocks = side_blocks(known, side)
     return [
         Level(
             side=run.sides[side].name,
             stage=name,
             clock=known.clocks[column],
             median_ns=summary.median_ns,
-            launches_ns=tuple(
-                float(value) for value in by_launch[:, column] if not np.isnan(value)
-            ),
+            launches_ns=_launches_ns(blocks, column),
             spoilt_ratio=0.0 if known.clocks[column] == "cpu" else known.sound.spoilt_ratio(column),
         )
         for column, (name, summary) in enumerate(
@@ -59,16 +56,8 @@ def _levels(run: Run, known: Evidence, side: int, policy: Policy) -> list[Level]
     ]
 
 
-def _launch_medians(known: Evidence, side: int) -> Floats:
-    """Median over each launch's blocks of the blocks' medians: float64 [launches, columns]."""
-    blocks = side_blocks(known, side)
-    launches = np.unique(blocks.launch)
-    return np.stack([_nanmedian(blocks.median_ns[blocks.launch == one]) for one in launches])
-
-
-def _nanmedian(rows: Floats) -> Floats:
-    """Median of each column's known values, NaN where there is none."""
-    out = np.full(rows.shape[1], np.nan)
-    known = ~np.isnan(rows).all(axis=0)
-    out[known] = np.nanmedian(rows[:, known], axis=0)
-    return out
+def _launches_ns(blocks: SideBlocks, column: int) -> tuple[float, ...]:
+    """Medians of the launches' sound blocks; a launch without one is left out."""
+    values = blocks.median_ns[:, column]
+    known = ~np.isnan(values)
+    return by_launch(values[known], blocks.launch[known])

@@ -50,6 +50,11 @@ def side_blocks(known: Evidence, side: int) -> SideBlocks:
     return SideBlocks(blocks[0], medians)
 
 
+def by_launch(values: Floats, launch: Integers) -> tuple[float, ...]:
+    """Median of each launch's values, launches in order; none of them is NaN."""
+    return tuple(float(np.median(values[launch == one])) for one in np.unique(launch))
+
+
 def pair_blocks(known: Evidence) -> Pairs:
     """Put each turn's two blocks side by side; a block without its partner is left out."""
     keys = np.stack([known.launch, known.turn, known.side])

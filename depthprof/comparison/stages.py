@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from depthprof.comparison.evidence import UNLIKE, Evidence, evidence
-from depthprof.comparison.pairing import Pairs, pair_blocks
+from depthprof.comparison.pairing import Pairs, by_launch, pair_blocks
 from depthprof.comparison.soundness import Flags, Floats, Integers
 from depthprof.comparison.summaries import summaries
 from depthprof.comparison.timer_view import timer_view
@@ -26,6 +26,7 @@ from depthprof.records import (
 from depthprof.stats import (
     FEWEST_LAUNCHES,
     batched,
+    exponential,
     fewest_pairs,
     hodges_lehmann,
     launch_interval,
@@ -151,14 +152,14 @@ def _stage(
         differences_ns = spans.differences_ns()
         difference = _widened(
             _centre(differences_ns, spans.launch, confidences[0]),
-            launch_interval(_by_launch(differences_ns, spans.launch), confidences[1]),
+            launch_interval(by_launch(differences_ns, spans.launch), confidences[1]),
         )
     logs = spans.log_ratios()
-    centres = () if logs is None or spans.clock == UNLIKE else _by_launch(logs, spans.launch)
+    centres = () if logs is None or spans.clock == UNLIKE else by_launch(logs, spans.launch)
     if logs is not None and (problem is None or problem.code == "spoilt"):
         pairs = _centre(logs, spans.launch, confidences[0])
-        within = _exponential(pairs)
-        ratio = _exponential(_widened(pairs, launch_interval(centres, confidences[1])))
+        within = exponential(pairs)
+        ratio = exponential(_widened(pairs, launch_interval(centres, confidences[1])))
     return StageComparison(
         stage=name,
         clock=spans.clock,
@@ -212,24 +213,12 @@ def _centre(values: Floats, launch: Integers, confidence: float) -> Estimate | N
     return hodges_lehmann(batched(values, launch), confidence)
 
 
-def _exponential(estimate: Estimate | None) -> Estimate | None:
-    if estimate is None:
-        return None
-    value, low, high = (math.exp(x) for x in (estimate.value, estimate.low, estimate.high))
-    return Estimate(value, low, high, estimate.confidence)
-
-
 def _widened(pairs: Estimate | None, launches: Estimate | None) -> Estimate | None:
     """The pairs' estimate, its interval as far as either reaches."""
     if pairs is None or launches is None:
         return pairs
     low, high = min(pairs.low, launches.low), max(pairs.high, launches.high)
     return Estimate(pairs.value, low, high, pairs.confidence)
-
-
-def _by_launch(values: Floats, launch: Integers) -> tuple[float, ...]:
-    """Median of each launch's pairs."""
-    return tuple(float(np.median(values[launch == one])) for one in np.unique(launch))
 
 
 def _skipped(known: Evidence, pairs: Pairs | None) -> SkippedSamples:

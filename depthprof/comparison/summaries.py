@@ -7,7 +7,7 @@ interval reaches as far as the launches' does, since blocks of a launch share it
 import numpy as np
 
 from depthprof.comparison.evidence import Evidence, device_spans, with_total
-from depthprof.comparison.pairing import SideBlocks, side_blocks
+from depthprof.comparison.pairing import SideBlocks, by_launch, side_blocks
 from depthprof.comparison.soundness import Flags, Floats
 from depthprof.records import DEVICE_STAGES, TOTAL, Estimate, Run, StageSummary
 from depthprof.stats import launch_interval, median_interval
@@ -91,11 +91,7 @@ def _centre(blocks: SideBlocks, column: int, batch: int, confidence: float) -> E
     if not known.any():
         return None
     median = median_interval(values[known], confidence)
-    centres = [
-        float(np.median(values[known & (blocks.launch == launch)]))
-        for launch in np.unique(blocks.launch[known])
-    ]
-    spread = launch_interval(centres, confidence)
+    spread = launch_interval(by_launch(values[known], blocks.launch[known]), confidence)
     if spread is None:
         return median
     half_ns = (spread.high - spread.low) / 2

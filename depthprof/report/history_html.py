@@ -2,13 +2,11 @@
 
 import base64
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
 from depthprof.records import SeriesHistory
 from depthprof.report import history_wording as wording
+from depthprof.report.pages import template
 from depthprof.units import duration, percent, times
 
 COURSE_BLOCKS = 36
@@ -16,18 +14,9 @@ COURSE_BLOCKS = 36
 
 def history_html(groups: Sequence[tuple[Sequence[SeriesHistory], bytes]]) -> str:
     """Write the page; a group is the histories of one machine and label, and their plot (PNG)."""
-    return _template().render(groups=[_group(histories, png) for histories, png in groups])
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("depthprof.report", "."),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return template("history_template.html.j2").render(
+        groups=[_group(histories, png) for histories, png in groups]
     )
-    return environment.get_template("history_template.html.j2")
 
 
 def _group(histories: Sequence[SeriesHistory], png: bytes) -> dict[str, Any]:

@@ -3,13 +3,11 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cache
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
 from depthprof.records import DEVICE_STAGES, STAGES, Judged, Status, TimerView
 from depthprof.report import wording
+from depthprof.report.pages import template
 from depthprof.report.rows import device_rows, head, rows
 from depthprof.units import duration
 
@@ -23,7 +21,7 @@ CAPTIONS = {
 def html(judged: Judged, figures: Mapping[str, str]) -> str:
     """Write the report; `figures` are SVG texts by name, put into the file as data."""
     run = judged.run
-    return _template().render(
+    return template("template.html.j2").render(
         title=wording.title(run),
         sentence=wording.sentence(judged),
         tone=_tone(judged),
@@ -51,17 +49,6 @@ def _tone(judged: Judged) -> str:
     if judged.run.failures or Status.SLOWER in statuses:
         return "alarm"
     return "unsure" if Status.INCONCLUSIVE in statuses else "calm"
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("depthprof.report", "."),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("template.html.j2")
 
 
 def _data_uri(svg: str) -> str:

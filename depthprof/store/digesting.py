@@ -1,12 +1,11 @@
 """Digests to rows and back: what gates and histories read, without touching a sample."""
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from depthprof.records import Digest, Estimate, Level, Picture, decode
+from depthprof.records import TOTAL, Digest, Estimate, Level, decode
 from depthprof.store.tables import LEVELS, RUNS
 
 
@@ -34,7 +33,7 @@ def digest_of(connection: Connection, identity: str) -> Digest:
     header = connection.execute(select(RUNS.c.header).where(RUNS.c.id == identity)).scalar_one()
     run, _ = decode(header, f"the run {identity}")
     rows = connection.execute(select(LEVELS).where(LEVELS.c.run == identity)).all()
-    order = {stage: place for place, stage in enumerate((*run.samples.stages, "total"))}
+    order = {stage: place for place, stage in enumerate((*run.samples.stages, TOTAL))}
     levels = [
         Level(
             row.side,
@@ -52,7 +51,7 @@ def digest_of(connection: Connection, identity: str) -> Digest:
         run.created,
         run.sides,
         run.environment,
-        tuple(Picture(**asdict(picture)) for picture in run.pictures),
+        run.pictures,
         tuple(levels),
         run.ended,
         run.failures,
