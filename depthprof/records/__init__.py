@@ -10,6 +10,7 @@ from depthprof.records.digest import (
     decode_digest,
     encode_digest,
 )
+from depthprof.records.finding import Figure, Finding
 from depthprof.records.gating import FieldDifference, Gated, SideGate
 from depthprof.records.history import ChangePoint, Drift, Point, Series, SeriesHistory
 from depthprof.records.judged import Judged
@@ -28,6 +29,8 @@ from depthprof.records.judgement import (
     TimerView,
     Verdict,
 )
+from depthprof.records.limits import CopyRate, Limits, MatrixRate, StageFloor, limits_from
+from depthprof.records.observed import Memory, Observed, StageWork, Trait, observed_from
 from depthprof.records.run import (
     RUN_SCHEMA,
     WARM_UP_TURN,
@@ -42,6 +45,7 @@ from depthprof.records.run import (
     Span,
     Weights,
 )
+from depthprof.records.telemetry import TELEMETRY_COLUMNS, Telemetry, TelemetryColumns
 from depthprof.records.workload import (
     ATTENTIONS,
     DEVICE_STAGES,
@@ -69,6 +73,7 @@ __all__ = [
     "SIZES",
     "SIZE_ALIASES",
     "STAGES",
+    "TELEMETRY_COLUMNS",
     "TOTAL",
     "UNKNOWN",
     "WARM_UP_TURN",
@@ -77,18 +82,25 @@ __all__ = [
     "Calibration",
     "ChangePoint",
     "Comparison",
+    "CopyRate",
     "Digest",
     "Drift",
     "Environment",
     "Estimate",
     "Failure",
     "FieldDifference",
+    "Figure",
+    "Finding",
     "Gated",
     "Interruptions",
     "Judged",
     "Judgement",
     "Launch",
     "Level",
+    "Limits",
+    "MatrixRate",
+    "Memory",
+    "Observed",
     "Picture",
     "Point",
     "Policy",
@@ -105,9 +117,14 @@ __all__ = [
     "Span",
     "StageCalibration",
     "StageComparison",
+    "StageFloor",
     "StageSummary",
+    "StageWork",
     "Status",
+    "Telemetry",
+    "TelemetryColumns",
     "TimerView",
+    "Trait",
     "Verdict",
     "Weights",
     "Workload",
@@ -115,6 +132,8 @@ __all__ = [
     "decode_digest",
     "encode",
     "encode_digest",
+    "limits_from",
+    "observed_from",
     "workload_differences",
     "workload_from",
 ]

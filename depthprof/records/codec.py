@@ -12,6 +12,8 @@ from depthprof.errors import BadRunFile
 from depthprof.records.calibration import calibration_from
 from depthprof.records.conditions import BlockConditions, Interruptions
 from depthprof.records.judgement import Policy
+from depthprof.records.limits import limits_from
+from depthprof.records.observed import observed_from
 from depthprof.records.run import (
     RUN_SCHEMA,
     Environment,
@@ -23,6 +25,7 @@ from depthprof.records.run import (
     Side,
     Weights,
 )
+from depthprof.records.telemetry import telemetry_document, telemetry_from
 from depthprof.records.workload import workload_from
 
 _FIELDS = fields(BlockConditions)
@@ -39,6 +42,9 @@ def encode(run: Run, policy: Policy) -> str:
     document["failures"] = [asdict(failure) for failure in run.failures]
     document["samples"] = _encode_samples(run.samples)
     document["conditions"] = None if run.conditions is None else _lists(run.conditions)
+    document["limits"] = None if run.limits is None else asdict(run.limits)
+    telemetry = run.telemetry
+    document["telemetry"] = None if telemetry is None else telemetry_document(telemetry)
     document["policy"] = asdict(policy)
     return json.dumps(document, separators=(",", ":"), allow_nan=False)
 
@@ -70,6 +76,7 @@ def decode(text: str, name: str = "the run") -> tuple[Run, Policy]:
 
 def _decode(document: Mapping[str, Any]) -> tuple[Run, Policy]:
     plain = {name: document[name] for name in _plain_fields()}
+    limits, telemetry = document.get("limits"), document.get("telemetry")  # from schema 4 on
     run = Run(
         sides=tuple(side_from(side) for side in document["sides"]),
         environment=Environment(**document["environment"]),
@@ -78,6 +85,8 @@ def _decode(document: Mapping[str, Any]) -> tuple[Run, Policy]:
         failures=tuple(Failure(**failure) for failure in document["failures"]),
         samples=_decode_samples(document["samples"]),
         conditions=_conditions(document.get("conditions")),  # schema 1 has none
+        limits=None if limits is None else limits_from(limits),
+        telemetry=None if telemetry is None else telemetry_from(telemetry),
         **plain,
     )
     if len(run.sides) not in (1, 2):
@@ -99,13 +108,16 @@ def _policy(data: Mapping[str, Any]) -> Policy:
 
 
 def _plain_fields() -> tuple[str, ...]:
-    nested = {"sides", "environment", "pictures", "launches", "failures", "samples", "conditions"}
+    nested = {
+        *("sides", "environment", "pictures", "launches", "failures", "samples", "conditions"),
+        *("limits", "telemetry"),
+    }
     return tuple(name for name in Run.__dataclass_fields__ if name not in nested)
 
 
 def side_from(data: Mapping[str, Any]) -> Side:
     """Make a Side from a plain mapping, as a saved run has it."""
-    weights = data["weights"]
+    weights, observed = data["weights"], data.get("observed")
     return Side(
         **{
             **data,
@@ -113,6 +125,7 @@ def side_from(data: Mapping[str, Any]) -> Side:
             "weights": None if weights is None else Weights(**weights),
             "input_shapes": tuple(tuple(shape) for shape in data["input_shapes"]),
             "notes": tuple(data["notes"]),
+            "observed": None if observed is None else observed_from(observed),
         }
     )
 

@@ -7,9 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthprof.records.conditions import BlockConditions, Interruptions
+from depthprof.records.limits import Limits
+from depthprof.records.observed import Observed
+from depthprof.records.telemetry import Telemetry
 from depthprof.records.workload import STAGES, Workload
 
-RUN_SCHEMA = 3
+RUN_SCHEMA = 4
 """Number of the saved run's layout; a reader refuses a larger one."""
 
 WARM_UP_TURN = -1
@@ -117,7 +120,8 @@ class Side:
 
     `name` is "a" (the baseline) or "b" (the candidate); `label` is what people read.
     `input_shapes` are the distinct network inputs, [B, 3, h, w] each. `code_sha256` is of the
-    pipeline's source files, None in a run that was saved before they were hashed.
+    pipeline's source files, None in a run that was saved before they were hashed. `observed` is
+    None where nobody looked: an older run, or one that ended before its time.
     """
 
     name: str
@@ -131,6 +135,7 @@ class Side:
     input_shapes: tuple[tuple[int, ...], ...]
     notes: tuple[str, ...] = ()
     code_sha256: str | None = None
+    observed: Observed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +191,8 @@ class Run:
 
     `ended` says why measuring stopped: "budget", "decided" (every stage of a comparison), "precise"
     (every median of a profile), "interrupted" or "failed".
-    `shared` is whether both sides lived in one worker process.
+    `shared` is whether both sides lived in one worker process. `limits` are those of the machine
+    and its device, `telemetry` what it showed meanwhile; None in older runs or where not asked.
     """
 
     created: str
@@ -203,6 +209,8 @@ class Run:
     failures: tuple[Failure, ...] = ()
     command: str = ""
     conditions: BlockConditions | None = None
+    limits: Limits | None = None
+    telemetry: Telemetry | None = None
     schema: int = field(default=RUN_SCHEMA)
 
     @property

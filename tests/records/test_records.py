@@ -12,6 +12,7 @@ from depthprof.errors import BadInput, BadRunFile
 from depthprof.records import (
     RUN_SCHEMA,
     STAGES,
+    TELEMETRY_COLUMNS,
     BlockConditions,
     Calibration,
     Failure,
@@ -28,6 +29,7 @@ from depthprof.records import (
     encode,
     workload_differences,
 )
+from tests.records.gpu import LIMITS, OBSERVED, telemetry
 from tests.runs import simulated
 
 
@@ -123,6 +125,7 @@ def runs(draw: st.DrawFn) -> Run:
         weights=draw(st.sampled_from([None, Weights("file", "ab" * 32, None, 5)])),
         notes=tuple(draw(st.lists(text, max_size=2))),
         workload=Workload(model="giant", batch=draw(st.integers(1, 99)), threads=3),
+        observed=draw(st.sampled_from([None, OBSERVED])),
     )
     return replace(
         run,
@@ -135,6 +138,8 @@ def runs(draw: st.DrawFn) -> Run:
             draw(st.lists(st.builds(Failure, text, text, figures, text, text), max_size=2))
         ),
         command=draw(text),
+        limits=draw(st.sampled_from([None, LIMITS])),
+        telemetry=draw(st.sampled_from([None, telemetry(power_mw=[1, 2, 3])])),
     )
 
 
@@ -149,7 +154,7 @@ def test_a_run_survives_a_round_trip(run: Run) -> None:
     assert read_policy == policy
     assert encode(read, read_policy) == written
     for name in Run.__dataclass_fields__:
-        if name not in ("samples", "conditions"):
+        if name not in ("samples", "conditions", "telemetry"):
             assert getattr(read, name) == getattr(run, name)
     for read_part, part in (
         (read.conditions, run.conditions),
@@ -158,6 +163,12 @@ def test_a_run_survives_a_round_trip(run: Run) -> None:
         assert (read_part is None) == (part is None)
         for field in fields(part) if part is not None else ():
             assert np.array_equal(getattr(read_part, field.name), getattr(part, field.name))
+    assert (read.telemetry is None) == (run.telemetry is None)
+    if read.telemetry is not None and run.telemetry is not None:
+        assert (read.telemetry.gpu, read.telemetry.notes) == ("GPU-test", run.telemetry.notes)
+        for name in TELEMETRY_COLUMNS:
+            known = getattr(run.telemetry.columns, name)
+            assert np.array_equal(getattr(read.telemetry.columns, name), known)
     for name in ("launch", "turn", "block", "side", "start_ns", "host_ns", "device_ns"):
         expected, found = getattr(run.samples, name), getattr(read.samples, name)
         assert (found is None) == (expected is None)
@@ -172,6 +183,15 @@ def test_a_run_of_schema_1_is_still_read() -> None:
     assert read.conditions is None
     assert read.samples.interruptions is None
     assert policy.calibration is None
+
+
+def test_a_run_of_schema_3_has_no_limits_no_telemetry_and_nobody_looked() -> None:
+    document = json.loads(broken(schema=3))
+    del document["limits"], document["telemetry"]
+    for side in document["sides"]:
+        del side["observed"]
+    read, _ = decode(json.dumps(document))
+    assert (read.limits, read.telemetry, read.sides[0].observed) == (None, None, None)
 
 
 def test_rows_are_samples_whose_spans_tile_the_iteration() -> None:
