@@ -9,7 +9,8 @@ from depthprof.calibration import calibrate as summed_up
 from depthprof.calibration import fingerprint
 from depthprof.calibrationfile import check_calibrations, find_calibration, write_calibration
 from depthprof.errors import BadInput, PipelineError
-from depthprof.gate import enough, judge
+from depthprof.gate import judge, look_at
+from depthprof.looks import Look
 from depthprof.measure import Plan, Progress, SidePlan, measure
 from depthprof.measure.plan import OnProgress
 from depthprof.pipelines.registry import check_variant
@@ -186,7 +187,7 @@ def calibrate(
         check_plan(plan)
         tell = _numbered(on_progress or _silent, number + 1, comparisons)
         try:
-            run = measure(plan, tell, lambda run: enough(run, rules))
+            run = measure(plan, tell, lambda run: look_at(run, rules))
         except KeyboardInterrupt:
             if not runs:
                 raise
@@ -227,10 +228,10 @@ def carry_out(plan: Plan, policy: Policy, on_progress: OnProgress | None = None)
             known[name] = find_calibration(name)
         return replace(policy, calibration=known[name])
 
-    def may_end(run: Run) -> bool:
-        return enough(run, policy_of(run))
+    def look(run: Run) -> Look:
+        return look_at(run, policy_of(run))
 
-    run = measure(plan, on_progress or _silent, may_end)
+    run = measure(plan, on_progress or _silent, look)
     return judge(run, policy_of(run))
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from depthprof.comparison.evidence import evidence
 from depthprof.comparison.pairing import pair_blocks
 from depthprof.gate import judge
-from depthprof.looks import look_number
+from depthprof.looks import LAUNCHES, MORE_LAUNCHES, launch_share, look_number
 from depthprof.records import (
     STAGES,
     TOTAL,
@@ -29,7 +29,9 @@ from depthprof.records import (
     StageCalibration,
     Status,
 )
+from depthprof.records.judgement import SCATTER_RATIO
 from depthprof.stats import (
+    LAYOUT_RATIO,
     MAX_PAIRS,
     fewest_pairs,
     hodges_lehmann,
@@ -39,9 +41,6 @@ from depthprof.stats import (
 )
 
 POWER = 0.95
-LAUNCHES = 6
-"""Launches of a default comparison, which is what is calibrated for."""
-
 FLOOR_DEVIATIONS = 3.0
 """The noise floor is so many standard deviations of the mean of the launches: 0.3 % of identical
 comparisons lie outside, before the pairs' own interval and the launches' agreement are asked."""
@@ -182,9 +181,10 @@ def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: fl
     """Smallest slow-down that is called SLOWER with probability POWER.
 
     The estimate must lie so far above the threshold that its interval clears it: by the interval's
-    half-width, the pairs' or the launches' whichever is larger, and by what the estimate and that
-    half-width scatter (a standard deviation of f degrees of freedom scatters by 1 / sqrt(2 f):
-    Johnson and Welch, Biometrika 31 (1940) 362-389). The absolute floor is cleared likewise.
+    half-width, the pairs' or the launches' whichever is larger (of more launches where the first
+    ones scatter), and by what the estimate and that half-width scatter (a standard deviation of f
+    degrees of freedom scatters by 1 / sqrt(2 f): Johnson and Welch, Biometrika 31 (1940) 362-389).
+    The absolute floor is cleared likewise.
 
     Args:
         noise: of the stage. floor_ratio: its noise floor. policy: threshold, floor, confidence.
@@ -201,15 +201,24 @@ def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: fl
         return math.inf
     unit_sd = noise.pair_sd * (math.sqrt(MEDIAN_VARIANCE / batch) if batch > 1 else 1.0)
     by_pairs = unit_sd * _half_width(units, confidence)
-    launch_sd = math.hypot(noise.launch_sd, unit_sd * math.sqrt(MEDIAN_VARIANCE * LAUNCHES / units))
-    by_launches = student_quantile(LAUNCHES - 1, shared) * launch_sd / math.sqrt(LAUNCHES)
-    width = max(by_pairs, by_launches)
     spread = unit_sd * math.sqrt(HODGES_LEHMANN_VARIANCE / units)
-    unsure = by_launches / math.sqrt(2 * (LAUNCHES - 1)) if by_launches > by_pairs else 0.0
-    error = math.hypot(spread, noise.launch_sd / math.sqrt(LAUNCHES))
-    chance = NormalDist().inv_cdf(POWER) * math.hypot(error, unsure)
+
+    def needed(launches: int) -> tuple[float, float]:
+        """What the estimate must lie above the threshold by, and the launches' part of it."""
+        sd = math.hypot(noise.launch_sd, unit_sd * math.sqrt(MEDIAN_VARIANCE * launches / units))
+        error = 1 - (1 - shared) * launch_share(launches, shared=True)
+        by_launches = student_quantile(launches - 1, error) * sd / math.sqrt(launches)
+        unsure = by_launches / math.sqrt(2 * (launches - 1)) if by_launches > by_pairs else 0.0
+        by_launches = min(by_launches, by_pairs + math.log(LAYOUT_RATIO))
+        chance = math.hypot(spread, noise.launch_sd / math.sqrt(launches), unsure)
+        width = max(by_pairs, by_launches)
+        return width + NormalDist().inv_cdf(POWER) * chance, by_launches
+
+    clear, by_launches = needed(LAUNCHES)
+    if by_pairs <= SCATTER_RATIO * by_launches:  # then more of them are started
+        clear = min(clear, needed(LAUNCHES + MORE_LAUNCHES)[0])
     least = max(policy.threshold_ratio, floor_ratio, policy.floor_ns / noise.median_ns)
-    return math.expm1(math.log1p(least) + width + chance)
+    return math.expm1(math.log1p(least) + clear)
 
 
 def _half_width(units: int, confidence: float) -> float:

@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import replace
+from statistics import stdev
 
 from depthprof import comparison as comparing
 from depthprof.account import REMEDY, failure_sentence, sentence
+from depthprof.looks import MORE_LAUNCHES, Look, launch_share
 from depthprof.records import (
     TOTAL,
     WARM_UP_TURN,
@@ -19,7 +21,7 @@ from depthprof.records import (
     Status,
     Verdict,
 )
-from depthprof.stats import FEWEST_LAUNCHES
+from depthprof.stats import FEWEST_LAUNCHES, student_quantile
 from depthprof.units import duration, percent, times
 
 EXIT_PASS, EXIT_SLOWER, EXIT_REFUSED, EXIT_INCONCLUSIVE = 0, 1, 2, 3
@@ -120,6 +122,10 @@ def _decide_by_ratio(row: StageComparison, policy: Policy) -> tuple[Status, Reas
     if 1 / (1 + same) <= ratio.low and ratio.high <= 1 + same:
         return Status.SAME, Reason("within_threshold", f"ratio {interval}, within {percent(same)}")
     text = f"ratio {interval}: neither within {percent(same)} nor clear of {times(bottom, top)}"
+    if (heard := len(row.launch_ratios)) < FEWEST_LAUNCHES:
+        what = "launch" if heard == 1 else "launches"
+        text += f"; {heard} {what} cannot tell a small change from what a memory layout does"
+        return Status.INCONCLUSIVE, Reason("too_few_launches", text)
     if row.scatters:
         text += f"; {len(row.launch_ratios)} launches differ too much, more --launches would tell"
         return Status.INCONCLUSIVE, Reason("launches_scatter", text)
@@ -162,27 +168,37 @@ def _explained_ratio(comparison: Comparison, culprit: str) -> float | None:
     return part.value / whole.value
 
 
-def enough(run: Run, policy: Policy) -> bool:
-    """Whether measuring may end: every stage is decided, or every median of a profile precise.
+def look_at(run: Run, policy: Policy) -> Look:
+    """Say whether measuring may end: all stages decided, or all medians of a profile precise.
 
     A comparison may be ended by its verdicts because its intervals hold at all looks at once
-    (stats.look_share). A profile has no verdict; it ends once every median's interval is narrow:
-    half-width at most a quarter of the threshold, or half the floor (fixed-width intervals: Chow
-    and Robbins, Ann. Math. Stat. 36 (1965) 457-462).
+    (stats.look_share). More turns of a launch do not change what its memory layout does: where only
+    launches that scatter keep a stage undecided, more of them are asked for, if they would decide.
+    A profile has no verdict; it ends once every median's interval is narrow: half-width at most a
+    quarter of the threshold, or half the floor (fixed-width intervals: Chow and Robbins, Ann. Math.
+    Stat. 36 (1965) 457-462).
     """
     if not run.is_comparison:
         rows = comparing.profile(run, policy).stages
-        return all(_narrow(summary.median_ns, policy) for _, _, summary in rows)
+        narrow = all(_narrow(summary.median_ns, policy) for _, _, summary in rows)
+        return Look.END if narrow else Look.GO_ON
     heard = len({int(launch) for launch in run.samples.launch[run.samples.turn != WARM_UP_TURN]})
     is_last = heard >= FEWEST_LAUNCHES
-    return settled(comparing.compare(run, policy, is_last=is_last), policy)
+    comparison = comparing.compare(run, policy, is_last=is_last)
+    waiting = undecided(comparison, policy)
+    if not all(row.scatters for row in waiting):
+        return Look.GO_ON
+    more = heard + MORE_LAUNCHES
+    error = (1 - comparison.confidence) / len(comparison.stages) * launch_share(more, run.shared)
+    would = any(_would_decide(row, policy, more, 1 - error) for row in waiting)
+    return Look.MORE_LAUNCHES if would else Look.END
 
 
-def settled(comparison: Comparison, policy: Policy) -> bool:
-    """Whether more turns would decide nothing more.
+def undecided(comparison: Comparison, policy: Policy) -> list[StageComparison]:
+    """Stages that are waited for.
 
-    That is where every stage is decided or its launches scatter (more turns would not change what
-    memory layouts do), or where a clear case is decided beside which the rest is small.
+    Those are all that are INCONCLUSIVE, but where a clear case is decided, not what is small
+    beside it.
 
     A case is clear where a stage is slower by half or more. Then an undecided stage is not waited
     for if its difference is surely below a tenth of that stage's: it can be neither culprit nor
@@ -198,10 +214,28 @@ def settled(comparison: Comparison, policy: Policy) -> bool:
         ),
         default=0.0,
     )
-    return all(
-        statuses[row.stage] is not Status.INCONCLUSIVE or row.scatters or _is_below(row, small_ns)
+    return [
+        row
         for row in comparison.stages
-    )
+        if statuses[row.stage] is Status.INCONCLUSIVE and not _is_below(row, small_ns)
+    ]
+
+
+def _would_decide(row: StageComparison, policy: Policy, launches: int, confidence: float) -> bool:
+    """Whether so many launches would decide a stage, should they scatter as those heard do.
+
+    It is worth starting them if the interval they are expected to give, around the ratio seen so
+    far, fits into the band, or lies beyond it.
+    """
+    if row.ratio is None or len(row.launch_ratios) < FEWEST_LAUNCHES:
+        return False
+    floor = math.log1p(policy.floor_ns / row.baseline.median_ns.value)
+    logs = [math.log(ratio) for ratio in row.launch_ratios]
+    width = student_quantile(launches - 1, confidence) * stdev(logs) / math.sqrt(launches)
+    centre = abs(math.log(row.ratio.value))
+    beyond = centre - max(floor, math.log1p(policy.threshold_of(row.stage)))
+    within = max(floor, math.log1p(policy.own_threshold_of(row.stage))) - centre
+    return width < max(beyond, within)
 
 
 def _is_clear(row: StageComparison) -> bool:

@@ -1,17 +1,52 @@
-"""When a growing run is looked at: at numbers of pairs that were stated before it began.
+"""When a growing run is looked at, and what such a look may say; stated before it begins.
 
 Looking often and stopping when the answer pleases raises false alarms. So the looks are numbered,
 each has a share of the error allowed (`stats.look_share`), and a look's number depends on nothing
-but how many pairs there are.
+but how many pairs there are. Launches grow once: their spread is judged after the first ones, and,
+where it alone leaves a stage undecided, after some more. Both times have a share of the error.
 """
 
 import math
+from enum import Enum
 
 FIRST_LOOK_PAIRS = 12
 """Pairs at the first look: three launches with the four turns each takes at least."""
 
 GROWTH_RATIO = 1.5
 """Pairs grow by this ratio from look to look."""
+
+LAUNCHES = 6
+"""Launches of a run whose sides share a worker."""
+
+SEPARATE_LAUNCHES = 10
+"""Launches where each side has a worker of its own: their layouts differ, so more are needed."""
+
+MORE_LAUNCHES = 10
+"""Launches that are added where the first ones scatter too much to decide."""
+
+FIRST_LAUNCHES_SHARE = 0.8
+"""Share of the error for the first launches; most runs need no more. The rest is for all others:
+shares stated beforehand may be unlike (alpha spending: Lan and DeMets, Biometrika 70 (1983) 659).
+"""
+
+
+class Look(Enum):
+    """What a look at the data says: go on, end here, or start more launches."""
+
+    GO_ON = "go on"
+    END = "end"
+    MORE_LAUNCHES = "more launches"
+
+
+def first_launches(shared: bool) -> int:
+    """Launches that a run begins with, by whether its sides share a worker."""
+    return LAUNCHES if shared else SEPARATE_LAUNCHES
+
+
+def launch_share(launches: int, shared: bool) -> float:
+    """Share of the error that so many launches may spend on their spread."""
+    is_first = launches <= first_launches(shared)
+    return FIRST_LAUNCHES_SHARE if is_first else 1 - FIRST_LAUNCHES_SHARE
 
 
 def is_look(pairs: int) -> bool:

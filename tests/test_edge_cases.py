@@ -6,7 +6,8 @@ from time import process_time
 import numpy as np
 import pytest
 
-from depthprof.gate import decide_stage, enough, judge, settled
+from depthprof.gate import decide_stage, judge, look_at, undecided
+from depthprof.looks import Look
 from depthprof.records import (
     STAGES,
     TOTAL,
@@ -139,12 +140,12 @@ def comparison_with(rows: dict[str, tuple[float, float]]) -> Comparison:
 
 
 def test_a_clear_case_does_not_wait_for_what_is_small_beside_it() -> None:
-    undecided = (0.98, 1.04)
-    assert not settled(comparison_with({"return": undecided}), POLICY)
-    assert settled(comparison_with({"forward": (1.9, 2.1), "return": undecided}), POLICY)
-    assert not settled(comparison_with({"forward": (1.1, 1.2), "return": undecided}), POLICY)
-    assert not settled(comparison_with({"forward": (1.9, 2.1), "return": (0.9, 1.2)}), POLICY)
-    assert not settled(comparison_with({"forward": (1.9, 2.1), TOTAL: undecided}), POLICY)
+    unsure = (0.98, 1.04)
+    assert undecided(comparison_with({"return": unsure}), POLICY)
+    assert not undecided(comparison_with({"forward": (1.9, 2.1), "return": unsure}), POLICY)
+    assert undecided(comparison_with({"forward": (1.1, 1.2), "return": unsure}), POLICY)
+    assert undecided(comparison_with({"forward": (1.9, 2.1), "return": (0.9, 1.2)}), POLICY)
+    assert undecided(comparison_with({"forward": (1.9, 2.1), TOTAL: unsure}), POLICY)
 
 
 def test_stopping_at_the_first_pleasing_look_keeps_the_promise() -> None:
@@ -168,4 +169,4 @@ def test_judging_8_stages_of_10000_samples_takes_no_longer_than_a_second() -> No
     start = process_time()  # CPU time: neighbours do not count
     judge(run, POLICY)
     assert process_time() - start <= 1.0
-    assert enough(run, POLICY)
+    assert look_at(run, POLICY) is not Look.GO_ON

@@ -10,7 +10,7 @@ from depthprof.comparison.pairing import Pairs, by_launch, pair_blocks
 from depthprof.comparison.soundness import Flags, Floats, Integers
 from depthprof.comparison.summaries import summaries
 from depthprof.comparison.timer_view import timer_view
-from depthprof.looks import look_number
+from depthprof.looks import launch_share, look_number
 from depthprof.records import (
     TOTAL,
     Comparison,
@@ -25,6 +25,7 @@ from depthprof.records import (
 )
 from depthprof.stats import (
     FEWEST_LAUNCHES,
+    LAYOUT_RATIO,
     batched,
     exponential,
     fewest_pairs,
@@ -40,17 +41,19 @@ def compare(run: Run, policy: Policy, *, is_last: bool = True) -> Comparison:
     """Compare the two sides of a run stage by stage.
 
     An interval reaches as far as either of two does: the pairs' (signed rank), and the launches'
-    (Student), for all pairs of a launch share its memory layout. The intervals of all ratios hold
-    at once with `policy.confidence`: Bonferroni over the stages and the total. Those of the pairs
-    hold at every look there was or could have been, by the share of the error that this look has;
-    the launches' layouts are drawn once, and looking again does not draw them anew. Where the
-    sides have unlike batches every figure is per picture.
+    (Student), for all pairs of a launch share its memory layout; but no further beyond the pairs'
+    than layouts can move a stage at all (stats.LAYOUT_RATIO). The intervals of all ratios hold at
+    once with `policy.confidence`: Bonferroni over the stages and the total. Those of the pairs hold
+    at every look there was or could have been, by the share of the error that this look has. The
+    launches' layouts are drawn once, and looking again does not draw them anew; more launches do,
+    and so those before and those with them have a share each (looks.launch_share). Where the sides
+    have unlike batches every figure is per picture.
 
     Args:
         run: of two sides. policy: its confidence counts.
-        is_last: fewer launches than their spread can be told from decide nothing. While a run's
-            launches follow each other the first ones are looked at without, to see whether they
-            have been heard enough.
+        is_last: launches too few to tell their spread leave layouts all the room they can have.
+            While a run's launches follow each other the first ones are looked at without, to see
+            whether they have been heard enough.
 
     Raises:
         ValueError: the run has one side only.
@@ -65,14 +68,16 @@ def compare(run: Run, policy: Policy, *, is_last: bool = True) -> Comparison:
     pairs = pair_blocks(known)
     look = look_number(len(pairs.launch))
     confidence = 1 - (1 - shared) * look_share(look)
+    launches = len(np.unique(pairs.launch))
+    by_launches = 1 - (1 - shared) * launch_share(launches, run.shared)
     return Comparison(
         stages=tuple(
             _stage(
                 name,
                 (a, b),
                 _spans(known, pairs, column, batches),
-                (confidence, shared),
-                FEWEST_LAUNCHES if is_last else 1,
+                (confidence, by_launches),
+                is_last,
             )
             for column, (name, a, b) in enumerate(zip(names, *sides, strict=True))
         ),
@@ -143,23 +148,29 @@ def _stage(
     sides: tuple[StageSummary, StageSummary],
     spans: _Spans,
     confidences: tuple[float, float],
-    fewest: int,
+    is_last: bool,
 ) -> StageComparison:
     """Compare one stage; the confidences are the pairs' and the launches'."""
     ratio = within = difference = None
-    problem = _problem(spans, confidences[0], fewest)
+    problem = _problem(spans, confidences[0])
+    alone = not is_last and len(np.unique(spans.launch)) < FEWEST_LAUNCHES
+    room = 1.0 if alone else LAYOUT_RATIO
     if problem is None or problem.code in ("zero_length", "spoilt"):
         differences_ns = spans.differences_ns()
+        candidate_ns = float(np.median(spans.ns[1])) if len(differences_ns) else 0.0
         difference = _widened(
             _centre(differences_ns, spans.launch, confidences[0]),
             launch_interval(by_launch(differences_ns, spans.launch), confidences[1]),
+            ((1 - 1 / room) * candidate_ns, (room - 1) * candidate_ns),
         )
     logs = spans.log_ratios()
     centres = () if logs is None or spans.clock == UNLIKE else by_launch(logs, spans.launch)
     if logs is not None and (problem is None or problem.code == "spoilt"):
         pairs = _centre(logs, spans.launch, confidences[0])
         within = exponential(pairs)
-        ratio = exponential(_widened(pairs, launch_interval(centres, confidences[1])))
+        most = math.log(room)
+        by_launches = launch_interval(centres, confidences[1])
+        ratio = exponential(_widened(pairs, by_launches, (most, most)))
     return StageComparison(
         stage=name,
         clock=spans.clock,
@@ -175,7 +186,7 @@ def _stage(
     )
 
 
-def _problem(spans: _Spans, confidence: float, launches: int) -> Reason | None:
+def _problem(spans: _Spans, confidence: float) -> Reason | None:
     """Say why these data could never decide; None where they may."""
     pairs, needed = spans.ns.shape[1], fewest_pairs(confidence)
     if spans.clock == UNLIKE:
@@ -193,10 +204,6 @@ def _problem(spans: _Spans, confidence: float, launches: int) -> Reason | None:
                 f"{pairs} of {spans.measured} pairs are sound; fewer than {needed} decide nothing"
             )
         return Reason("too_few_pairs", text)
-    if (heard := len(np.unique(spans.launch))) < launches:
-        text = f"{heard} of the launches is" if heard == 1 else f"{heard} launches are"
-        text = f"{text} heard; fewer than {launches} cannot tell a change from a memory layout"
-        return Reason("too_few_launches", text)
     if not (spans.ns > 0).all():
         return Reason("zero_length", "a block took no time the clock could see: there is no ratio")
     return None
@@ -213,11 +220,19 @@ def _centre(values: Floats, launch: Integers, confidence: float) -> Estimate | N
     return hodges_lehmann(batched(values, launch), confidence)
 
 
-def _widened(pairs: Estimate | None, launches: Estimate | None) -> Estimate | None:
-    """The pairs' estimate, its interval as far as either reaches."""
-    if pairs is None or launches is None:
-        return pairs
-    low, high = min(pairs.low, launches.low), max(pairs.high, launches.high)
+def _widened(
+    pairs: Estimate | None, launches: Estimate | None, most: tuple[float, float]
+) -> Estimate | None:
+    """The pairs' estimate, its interval as far as either reaches, but by `most` at each end.
+
+    Where the launches' spread is unknown it is taken to be all that layouts can do.
+    """
+    if pairs is None:
+        return None
+    low, high = pairs.low - most[0], pairs.high + most[1]
+    if launches is not None:
+        low, high = max(low, launches.low), min(high, launches.high)
+    low, high = min(low, pairs.low), max(high, pairs.high)
     return Estimate(pairs.value, low, high, pairs.confidence)
 
 

@@ -3,7 +3,8 @@
 Where memory allows, every launch is loaded and warmed up before the first turn is measured, and
 the turns rotate over the launches: then any moment of the run has heard all of them, a drift of
 the machine falls on all alike, and a clear case can end within seconds. On a GPU, where idle
-workers would hold its memory, and where memory is short, one launch follows the other.
+workers would hold its memory, and where memory is short, one launch follows the other. Where the
+first launches scatter so much that they leave a stage undecided, and more would not, more follow.
 """
 
 from collections.abc import Iterator
@@ -12,11 +13,11 @@ from functools import partial
 from time import monotonic
 
 from depthprof.errors import DepthprofError, OutOfMemory, PipelineError, WorkerLost
-from depthprof.looks import is_look
+from depthprof.looks import Look, is_look
 from depthprof.machine import free_memory_bytes
 from depthprof.measure.launch import LaunchTaker
 from depthprof.measure.ledger import Ledger
-from depthprof.measure.plan import Enough, OnProgress, Plan, Progress
+from depthprof.measure.plan import LookAt, OnProgress, Plan, Progress
 from depthprof.records import Failure, Run
 
 FEWEST_TURNS = 2
@@ -25,11 +26,15 @@ FEWEST_TURNS = 2
 SEGMENT_S = 0.5
 """Seconds a launch keeps its turn before the next one goes on."""
 
+HEARD_RATIO = 0.5
+"""More launches are started if at least this part of the time spent so far is left for them, and
+if loading them takes no longer than the budget."""
+
 MEMORY_RATIO = 0.5
 """Launches are held side by side if they take no more than this part of the free memory."""
 
 
-def measure(plan: Plan, on_progress: OnProgress, enough: Enough) -> Run:
+def measure(plan: Plan, on_progress: OnProgress, look_at: LookAt) -> Run:
     """Measure what was planned.
 
     The parent measures nothing itself: it tells workers whose turn it is. Ctrl-C and a failing
@@ -38,25 +43,27 @@ def measure(plan: Plan, on_progress: OnProgress, enough: Enough) -> Run:
     Args:
         plan: sides, pictures, budget.
         on_progress: told where the run stands after each block.
-        enough: asked at the scheduled looks (depthprof.looks) whether the run may end.
+        look_at: asked at the scheduled looks (depthprof.looks) whether the run may end.
 
     Raises:
         DepthprofError: a side was refused or failed before anything was measured.
         KeyboardInterrupt: Ctrl-C before anything was measured.
     """
-    return _Conduct(plan, on_progress, enough).run()
+    return _Conduct(plan, on_progress, look_at).run()
 
 
 class _Conduct:
-    def __init__(self, plan: Plan, on_progress: OnProgress, enough: Enough) -> None:
+    def __init__(self, plan: Plan, on_progress: OnProgress, look_at: LookAt) -> None:
         self._plan = plan
         self._on_progress = on_progress
-        self._enough = enough
+        self._look_at = look_at
+        self._launches = plan.launch_count
         self._ledger = Ledger(plan)
         self._started = monotonic()
         self._measured_s = 0.0
         self._turns_begun: float | None = None
         self._decided = False
+        self._found = Look.GO_ON
         self._is_last = False
         self._at_work = 0
 
@@ -78,20 +85,32 @@ class _Conduct:
         return self._ledger.run(monotonic() - self._started, ended)
 
     def _all_launches(self) -> None:
-        count = self._plan.launch_count
         first = 0
-        while first < count:
+        while first < self._launches:
             with self._opened() as takers:
-                share_s = max(0.0, self._plan.budget_s - self._measured_s) / (count - first)
+                left = self._launches - first
+                share_s = max(0.0, self._plan.budget_s - self._measured_s) / left
                 self._add(first, takers)
                 self._make_ready(takers[0], share_s)
-                if first == 0 and self._fit_beside(takers[0], count - 1):
-                    for index in range(1, count):
+                if left > 1 and self._fit_beside(takers[0], left - 1):
+                    for index in range(first + 1, self._launches):
                         self._add(index, takers)
                     for taker in takers[1:]:
                         self._make_ready(taker, share_s)
                 first += len(takers)
-                self._rotate(takers, share_s * len(takers), is_last=first == count)
+                self._rotate(takers, share_s * len(takers), is_last=first == self._launches)
+            if first == self._launches and self._found is Look.MORE_LAUNCHES:
+                self._more_launches()
+
+    def _more_launches(self) -> None:
+        """Let more launches follow, once, if there is time to load and to hear them."""
+        more = self._plan.most_launches - self._launches
+        loading_s = sum(one.setup_s + one.warm_up_s for one in self._ledger.launches)
+        is_short = loading_s * more <= self._plan.budget_s * self._launches
+        left_s = self._plan.budget_s - self._measured_s
+        if more and is_short and left_s >= HEARD_RATIO * self._measured_s:
+            self._launches += more
+            self._decided, self._found = False, Look.GO_ON
 
     @contextmanager
     def _opened(self) -> Iterator[list[LaunchTaker]]:
@@ -182,7 +201,8 @@ class _Conduct:
             return False
         looked = is_look(self._ledger.pairs)
         if looked and (self._is_last or not self._decided):
-            self._decided = self._enough(self._ledger.run(0.0, "budget"))
+            self._found = self._look_at(self._ledger.run(0.0, "budget"))
+            self._decided = self._found is not Look.GO_ON
         return self._decided and (looked or not self._is_last)
 
     def _tell(self, launch: int, phase: str) -> None:
@@ -190,7 +210,7 @@ class _Conduct:
             Progress(
                 phase=phase,
                 launch=launch + 1,
-                launches=self._plan.launch_count,
+                launches=self._launches,
                 blocks=self._ledger.blocks,
                 pairs=self._ledger.pairs,
                 elapsed_s=monotonic() - self._started,

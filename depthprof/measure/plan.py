@@ -5,14 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from depthprof.looks import MORE_LAUNCHES, Look, first_launches
 from depthprof.records import Run, Workload
-
-LAUNCHES = 6
-"""Launches of a run whose sides share a worker."""
-
-SEPARATE_LAUNCHES = 10
-"""Launches where each side has a worker of its own: their layouts differ, so more are needed."""
-
 
 WORKER = "depthprof.measure.worker"
 
@@ -44,7 +38,7 @@ class Plan:
         sides: baseline first.
         images: pictures and folders; empty means the default photograph.
         budget_s: seconds of measured turns over all launches; set-up and warm-up come on top.
-        launches: starts of a worker; None takes the usual number.
+        launches: starts of a worker; None takes the usual number, and more where they scatter.
         separate: give each side a worker of its own even if they could share.
         seed: of the layouts and of the order of turns.
         command: how the user asked for it, kept with the run.
@@ -68,8 +62,13 @@ class Plan:
 
     @property
     def launch_count(self) -> int:
-        """How many launches the run has, unless it ends early."""
-        return self.launches or (LAUNCHES if self.shared else SEPARATE_LAUNCHES)
+        """How many launches the run begins with."""
+        return self.launches or first_launches(self.shared)
+
+    @property
+    def most_launches(self) -> int:
+        """How many it may have: a number that was asked for is kept to."""
+        return self.launches or first_launches(self.shared) + MORE_LAUNCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
-Enough = Callable[[Run], bool]
+LookAt = Callable[[Run], Look]
 
 
 def first_order(names: tuple[str, ...], random: Random) -> tuple[str, ...]:

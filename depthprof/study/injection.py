@@ -25,9 +25,9 @@ COPY_BYTES = 100_000
 SPINS = 200
 """Rounds of an empty loop at a time: Python keeps integers so small ready-made."""
 
-REHEARSALS = 21
-TRIALS = 3
-WARM_UP_NS = 150_000_000
+REHEARSALS = 15
+TRIALS = 2
+WARM_UP_NS = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)

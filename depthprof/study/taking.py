@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
-from depthprof.gate import enough, judge
+from depthprof.gate import judge, look_at
 from depthprof.machine import usable_cores
 from depthprof.measure import Plan, Progress, SidePlan, measure
 from depthprof.measure.plan import WORKER
@@ -52,7 +52,7 @@ def take(cell: Cell, budget_s: float) -> tuple[Judged, dict[str, Any]]:
     if cell.world == "virtual":
         run = virtual_run(cell, POLICY)
     else:
-        run = measure(plan_of(cell, budget_s), on_progress, lambda r: enough(r, POLICY))
+        run = measure(plan_of(cell, budget_s), on_progress, lambda r: look_at(r, POLICY))
     ended = monotonic()
     judged = judge(run, POLICY)
     row = row_of(cell, judged)

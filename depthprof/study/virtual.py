@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from depthprof.gate import enough
-from depthprof.looks import is_look
+from depthprof.gate import look_at
+from depthprof.looks import LAUNCHES, MORE_LAUNCHES, Look, is_look
 from depthprof.measure import Plan, SidePlan
 from depthprof.measure.conduct import FEWEST_TURNS
 from depthprof.measure.ledger import Ledger
-from depthprof.measure.plan import LAUNCHES
 from depthprof.records import UNKNOWN, WITNESSES, Policy, Run, Workload
 from depthprof.study.cells import Cell
 
@@ -55,15 +54,21 @@ def virtual_run(cell: Cell, policy: Policy) -> Run:
     ledger.loaded({side.name: _facts(work) for side in plan.sides}, _environment())
     random = np.random.default_rng([cell.seed, len(cell.name), *cell.name.encode()])
     layouts = _layouts(cell, random)
+    first, count, since = 0, LAUNCHES, 0
     for turn in range(MOST_TURNS):
-        launch = turn // FEWEST_TURNS % LAUNCHES
+        launch = first + (turn - since) // FEWEST_TURNS % count
         drift = 1 + DRIFT_RATIO * math.sin(2 * math.pi * turn / DRIFT_TURNS)
         for side in (0, 1) if turn % 2 else (1, 0):
             device = _Device(cell, side, drift * layouts[launch, side], random)
             ledger.add(launch, turn, 2 * turn + side, side, device.block())
         ledger.pairs += 1
-        if is_look(ledger.pairs) and enough(run := ledger.run(0.0, "decided"), policy):
+        if not is_look(ledger.pairs) or turn + 1 - since < count * FEWEST_TURNS:
+            continue
+        found = look_at(run := ledger.run(0.0, "decided"), policy)
+        if found is Look.END or (found is Look.MORE_LAUNCHES and first):
             return run
+        if found is Look.MORE_LAUNCHES:
+            first, count, since = LAUNCHES, MORE_LAUNCHES, turn + 1
     return ledger.run(0.0, "budget")
 
 
@@ -133,7 +138,7 @@ def _layouts(cell: Cell, random: np.random.Generator) -> "np.ndarray[Any, Any]":
     """Layout effects, float64 [launches, sides, stages]: all 1 unless layouts are shuffled."""
     shuffled = cell.condition == "shuffled"
     deviation = LAYOUT_RATIOS[cell.number % len(LAYOUT_RATIOS)] if shuffled else 0.0
-    return random.lognormal(0.0, deviation, (LAUNCHES, 2, len(ORDER)))
+    return random.lognormal(0.0, deviation, (LAUNCHES + MORE_LAUNCHES, 2, len(ORDER)))
 
 
 def _facts(work: Workload) -> dict[str, Any]:

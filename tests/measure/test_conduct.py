@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from depthprof import errors, gate
 from depthprof.gate import judge
-from depthprof.looks import is_look
+from depthprof.looks import LAUNCHES, MORE_LAUNCHES, Look, is_look
 from depthprof.measure import Plan, Progress, SidePlan, conduct, launch, measure
 from depthprof.measure.plan import first_order, turn_order
 from depthprof.measure.warm_up import MOST_PER_BLOCK, iterations_for, settled, warm_up_end
@@ -28,7 +28,7 @@ def plan(a: str, b: str | None = None, budget_s: float = 0.6, **options: object)
 
 def measured(of: Plan, enough: bool = False) -> tuple[Run, list[Progress]]:
     told: list[Progress] = []
-    return measure(of, told.append, lambda _: enough), told
+    return measure(of, told.append, lambda _: Look.END if enough else Look.GO_ON), told
 
 
 def test_a_run_takes_turns_in_every_launch_and_spends_its_budget() -> None:
@@ -67,13 +67,13 @@ def test_it_ends_early_once_decided_but_not_before_every_launch_was_heard() -> N
 def test_the_data_are_looked_at_only_at_scheduled_numbers_of_pairs() -> None:
     looks: list[int] = []
 
-    def enough(run: Run) -> bool:
+    def look_at(run: Run) -> Look:
         samples = run.samples
         judged = samples.turn != WARM_UP_TURN
         looks.append(len(set(zip(samples.launch[judged], samples.turn[judged], strict=True))))
-        return gate.enough(run, Policy())
+        return gate.look_at(run, Policy())
 
-    measure(plan("ms:2", "ms:3", budget_s=3), lambda _: None, enough)
+    measure(plan("ms:2", "ms:3", budget_s=3), lambda _: None, look_at)
     assert looks
     assert looks == sorted(set(looks))
     assert all(is_look(pairs) for pairs in looks)
@@ -103,6 +103,24 @@ def test_launches_follow_each_other_where_memory_is_short(monkeypatch: pytest.Mo
     assert [item.turns for item in run.launches] == [12, 2, 4]
     assert is_look(12 + 2 + 4)
     assert run.ended == "decided"
+
+
+def test_launches_that_scatter_are_followed_by_more_once() -> None:
+    asked: list[int] = []
+
+    def look_at(run: Run) -> Look:
+        asked.append(len(np.unique(run.samples.launch)))
+        return Look.MORE_LAUNCHES
+
+    run = measure(plan("ms:1", "ms:1", budget_s=20, launches=None), lambda _: None, look_at)
+    assert set(asked) == {LAUNCHES, LAUNCHES + MORE_LAUNCHES}
+    assert len(run.launches) == LAUNCHES + MORE_LAUNCHES
+    assert run.ended == "decided"
+    assert min(item.turns for item in run.launches) >= conduct.FEWEST_TURNS
+    kept = measure(plan("ms:1", "ms:1", budget_s=20, launches=3), lambda _: None, look_at)
+    assert len(kept.launches) == 3
+    poor = measure(plan("ms:1", "ms:1", budget_s=0.2, launches=None), lambda _: None, look_at)
+    assert len(poor.launches) == LAUNCHES
 
 
 def test_turns_too_long_for_many_are_shared_out_fairly() -> None:
