@@ -12,6 +12,8 @@ from depthprof.study.injection import METHODS
 from depthprof.study.store import Store
 from depthprof.study.taking import neighbours, take
 
+Sizes = tuple[int, int, int]
+
 SIZES = {
     # (world, condition): rounds of everything, rounds of the goals, comparisons of identical code
     ("light", "quiet"): (1, 16, 145),
@@ -37,6 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--worlds", default=",".join(WORLDS), help="light,real,virtual")
     parser.add_argument("--conditions", default=",".join(CONDITIONS), help="quiet,loaded,shuffled")
     parser.add_argument("--arms", default=",".join(ARMS), help="aa,placebo,injected")
+    parser.add_argument(
+        "--sizes",
+        type=_sizes,
+        metavar="A,B,C",
+        help="rounds of everything, of the goals, and comparisons of identical code [by world]",
+    )
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
     parser.add_argument("--budget", type=float, default=60.0, help="seconds a comparison [60]")
     parser.add_argument(
@@ -67,11 +75,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def cells(worlds: Sequence[str], conditions: Sequence[str]) -> Iterator[Cell]:
+def cells(
+    worlds: Sequence[str], conditions: Sequence[str], sizes: Sizes | None = None
+) -> Iterator[Cell]:
     """All cells of the study, by world and condition."""
     for world in worlds:
         for condition in conditions:
-            yield from course(world, condition, *SIZES[world, condition])
+            yield from course(world, condition, *(sizes or SIZES[world, condition]))
+
+
+def _sizes(text: str) -> Sizes:
+    rounds, focus, same = (int(word) for word in text.split(","))
+    return rounds, focus, same
 
 
 def _protocols(file: Path, rounds: int) -> None:
@@ -93,7 +108,7 @@ def _measure(store: Store, chosen: argparse.Namespace) -> None:
     ends = monotonic() + 60 * chosen.minutes
     todo = [
         cell
-        for cell in cells(chosen.worlds.split(","), chosen.conditions.split(","))
+        for cell in cells(chosen.worlds.split(","), chosen.conditions.split(","), chosen.sizes)
         if cell.name not in done and cell.arm in chosen.arms.split(",")
     ]
     for condition in CONDITIONS:
