@@ -187,7 +187,7 @@ def calibrate(
         check_plan(plan)
         tell = _numbered(on_progress or _silent, number + 1, comparisons)
         try:
-            run = measure(plan, tell, lambda run: look_at(run, rules))
+            run = measure(plan, tell, lambda run, may_grow: look_at(run, rules, may_grow))
         except KeyboardInterrupt:
             if not runs:
                 raise
@@ -228,8 +228,8 @@ def carry_out(plan: Plan, policy: Policy, on_progress: OnProgress | None = None)
             known[name] = find_calibration(name)
         return replace(policy, calibration=known[name])
 
-    def look(run: Run) -> Look:
-        return look_at(run, policy_of(run))
+    def look(run: Run, may_grow: bool) -> Look:
+        return look_at(run, policy_of(run), may_grow)
 
     run = measure(plan, on_progress or _silent, look)
     return judge(run, policy_of(run))

@@ -168,12 +168,13 @@ def _explained_ratio(comparison: Comparison, culprit: str) -> float | None:
     return part.value / whole.value
 
 
-def look_at(run: Run, policy: Policy) -> Look:
+def look_at(run: Run, policy: Policy, may_grow: bool = False) -> Look:
     """Say whether measuring may end: all stages decided, or all medians of a profile precise.
 
     A comparison may be ended by its verdicts because its intervals hold at all looks at once
-    (stats.look_share). More turns of a launch do not change what its memory layout does: where only
-    launches that scatter keep a stage undecided, more of them are asked for, if they would decide.
+    (stats.look_share). More turns of a launch do not change what its memory layout does: where its
+    launches' scatter keeps a stage undecided, more of them are asked for, if they would decide it
+    and the run `may_grow`; if they would not, it is waited for no longer.
     A profile has no verdict; it ends once every median's interval is narrow: half-width at most a
     quarter of the threshold, or half the floor (fixed-width intervals: Chow and Robbins, Ann. Math.
     Stat. 36 (1965) 457-462).
@@ -186,12 +187,12 @@ def look_at(run: Run, policy: Policy) -> Look:
     is_last = heard >= FEWEST_LAUNCHES
     comparison = comparing.compare(run, policy, is_last=is_last)
     waiting = undecided(comparison, policy)
-    if not all(row.scatters for row in waiting):
-        return Look.GO_ON
+    scattering = [row for row in waiting if row.scatters]
     more = heard + MORE_LAUNCHES
     error = (1 - comparison.confidence) / len(comparison.stages) * launch_share(more, run.shared)
-    would = any(_would_decide(row, policy, more, 1 - error) for row in waiting)
-    return Look.MORE_LAUNCHES if would else Look.END
+    if may_grow and any(_would_decide(row, policy, more, 1 - error) for row in scattering):
+        return Look.MORE_LAUNCHES
+    return Look.END if len(scattering) == len(waiting) else Look.GO_ON
 
 
 def undecided(comparison: Comparison, policy: Policy) -> list[StageComparison]:

@@ -346,9 +346,11 @@ def test_measuring_may_end_once_every_stage_is_decided() -> None:
 def test_more_launches_are_asked_for_where_they_would_decide() -> None:
     slightly = [0.97, 1.03, 0.98, 1.02, 1.0, 1.0]
     run = simulated(turns=60, noise=0.005, launch_change=slightly)
-    assert look_at(run, POLICY) is Look.MORE_LAUNCHES
+    assert look_at(run, POLICY, may_grow=True) is Look.MORE_LAUNCHES
+    assert look_at(run, POLICY, may_grow=False) is Look.END
     hopeless = [0.8, 1.2, 0.9, 1.1, 1.0, 1.0]
-    assert look_at(simulated(turns=60, noise=0.005, launch_change=hopeless), POLICY) is Look.END
+    run = simulated(turns=60, noise=0.005, launch_change=hopeless)
+    assert look_at(run, POLICY, may_grow=True) is Look.END
     more = simulated(turns=60, launches=16, noise=0.005, launch_change=slightly * 2 + [1.0] * 4)
     assert undecided(compare(more, POLICY), POLICY) == []
 

@@ -64,6 +64,7 @@ class _Conduct:
         self._turns_begun: float | None = None
         self._decided = False
         self._found = Look.GO_ON
+        self._loading_s = 0.0
         self._is_last = False
         self._at_work = 0
 
@@ -99,18 +100,16 @@ class _Conduct:
                         self._make_ready(taker, share_s)
                 first += len(takers)
                 self._rotate(takers, share_s * len(takers), is_last=first == self._launches)
-            if first == self._launches and self._found is Look.MORE_LAUNCHES:
-                self._more_launches()
+            if self._found is Look.MORE_LAUNCHES:
+                self._launches = self._plan.most_launches
+                self._decided, self._found = False, Look.GO_ON
 
-    def _more_launches(self) -> None:
-        """Let more launches follow, once, if there is time to load and to hear them."""
+    def _may_grow(self) -> bool:
+        """Whether more launches may follow: once, if there is time to load and to hear them."""
         more = self._plan.most_launches - self._launches
-        loading_s = sum(one.setup_s + one.warm_up_s for one in self._ledger.launches)
-        is_short = loading_s * more <= self._plan.budget_s * self._launches
-        left_s = self._plan.budget_s - self._measured_s
-        if more and is_short and left_s >= HEARD_RATIO * self._measured_s:
-            self._launches += more
-            self._decided, self._found = False, Look.GO_ON
+        is_short = self._loading_s * more <= self._plan.budget_s * self._launches
+        left_s = self._plan.budget_s - self._spent_s()
+        return self._is_last and more > 0 and is_short and left_s >= HEARD_RATIO * self._spent_s()
 
     @contextmanager
     def _opened(self) -> Iterator[list[LaunchTaker]]:
@@ -134,8 +133,10 @@ class _Conduct:
     def _make_ready(self, taker: LaunchTaker, share_s: float) -> None:
         """Load and warm up one launch."""
         self._at_work = taker.index
+        started = monotonic()
         taker.load()
         taker.warm_up(share_s)
+        self._loading_s += monotonic() - started
 
     def _fit_beside(self, first: LaunchTaker, others: int) -> bool:
         """Whether the other launches can be held in memory beside the first."""
@@ -201,7 +202,7 @@ class _Conduct:
             return False
         looked = is_look(self._ledger.pairs)
         if looked and (self._is_last or not self._decided):
-            self._found = self._look_at(self._ledger.run(0.0, "budget"))
+            self._found = self._look_at(self._ledger.run(0.0, "budget"), self._may_grow())
             self._decided = self._found is not Look.GO_ON
         return self._decided and (looked or not self._is_last)
 

@@ -88,7 +88,8 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
-LookAt = Callable[[Run], Look]
+LookAt = Callable[[Run, bool], Look]
+"""Is given what was measured so far, and whether the run may have more launches."""
 
 
 def first_order(names: tuple[str, ...], random: Random) -> tuple[str, ...]:

@@ -52,7 +52,9 @@ def take(cell: Cell, budget_s: float) -> tuple[Judged, dict[str, Any]]:
     if cell.world == "virtual":
         run = virtual_run(cell, POLICY)
     else:
-        run = measure(plan_of(cell, budget_s), on_progress, lambda r: look_at(r, POLICY))
+        run = measure(
+            plan_of(cell, budget_s), on_progress, lambda r, may_grow: look_at(r, POLICY, may_grow)
+        )
     ended = monotonic()
     judged = judge(run, POLICY)
     row = row_of(cell, judged)

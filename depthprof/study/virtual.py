@@ -64,8 +64,8 @@ def virtual_run(cell: Cell, policy: Policy) -> Run:
         ledger.pairs += 1
         if not is_look(ledger.pairs) or turn + 1 - since < count * FEWEST_TURNS:
             continue
-        found = look_at(run := ledger.run(0.0, "decided"), policy)
-        if found is Look.END or (found is Look.MORE_LAUNCHES and first):
+        found = look_at(run := ledger.run(0.0, "decided"), policy, not first)
+        if found is Look.END:
             return run
         if found is Look.MORE_LAUNCHES:
             first, count, since = LAUNCHES, MORE_LAUNCHES, turn + 1

@@ -28,7 +28,7 @@ def plan(a: str, b: str | None = None, budget_s: float = 0.6, **options: object)
 
 def measured(of: Plan, enough: bool = False) -> tuple[Run, list[Progress]]:
     told: list[Progress] = []
-    return measure(of, told.append, lambda _: Look.END if enough else Look.GO_ON), told
+    return measure(of, told.append, lambda *_: Look.END if enough else Look.GO_ON), told
 
 
 def test_a_run_takes_turns_in_every_launch_and_spends_its_budget() -> None:
@@ -67,11 +67,11 @@ def test_it_ends_early_once_decided_but_not_before_every_launch_was_heard() -> N
 def test_the_data_are_looked_at_only_at_scheduled_numbers_of_pairs() -> None:
     looks: list[int] = []
 
-    def look_at(run: Run) -> Look:
+    def look_at(run: Run, may_grow: bool) -> Look:
         samples = run.samples
         judged = samples.turn != WARM_UP_TURN
         looks.append(len(set(zip(samples.launch[judged], samples.turn[judged], strict=True))))
-        return gate.look_at(run, Policy())
+        return gate.look_at(run, Policy(), may_grow)
 
     measure(plan("ms:2", "ms:3", budget_s=3), lambda _: None, look_at)
     assert looks
@@ -106,14 +106,14 @@ def test_launches_follow_each_other_where_memory_is_short(monkeypatch: pytest.Mo
 
 
 def test_launches_that_scatter_are_followed_by_more_once() -> None:
-    asked: list[int] = []
+    asked: set[tuple[int, bool]] = set()
 
-    def look_at(run: Run) -> Look:
-        asked.append(len(np.unique(run.samples.launch)))
-        return Look.MORE_LAUNCHES
+    def look_at(run: Run, may_grow: bool) -> Look:
+        asked.add((len(np.unique(run.samples.launch)), may_grow))
+        return Look.MORE_LAUNCHES if may_grow else Look.END
 
     run = measure(plan("ms:1", "ms:1", budget_s=20, launches=None), lambda _: None, look_at)
-    assert set(asked) == {LAUNCHES, LAUNCHES + MORE_LAUNCHES}
+    assert asked == {(LAUNCHES, True), (LAUNCHES + MORE_LAUNCHES, False)}
     assert len(run.launches) == LAUNCHES + MORE_LAUNCHES
     assert run.ended == "decided"
     assert min(item.turns for item in run.launches) >= conduct.FEWEST_TURNS
