@@ -29,7 +29,7 @@ from depthprof.records import (
     StageCalibration,
     Status,
 )
-from depthprof.records.judgement import SCATTER_RATIO
+from depthprof.records.judgement import CLEARANCE, SCATTER_RATIO
 from depthprof.stats import (
     LAYOUT_RATIO,
     MAX_PAIRS,
@@ -180,11 +180,11 @@ def stage_noise(runs: Sequence[Run], column: int) -> Noise | None:
 def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: float) -> float:
     """Smallest slow-down that is called SLOWER with probability POWER.
 
-    The estimate must lie so far above the threshold that its interval clears it: by the interval's
-    half-width, the pairs' or the launches' whichever is larger (of more launches where the first
-    ones scatter), and by what the estimate and that half-width scatter (a standard deviation of f
-    degrees of freedom scatters by 1 / sqrt(2 f): Johnson and Welch, Biometrika 31 (1940) 362-389).
-    The absolute floor is cleared likewise.
+    The estimate must reach the threshold, and its interval clear a part of it (CLEARANCE): so it
+    must lie above that part by the interval's half-width, the pairs' or the launches' whichever is
+    larger (of more launches where the first ones scatter), and by what the estimate and that
+    half-width scatter (a standard deviation of f degrees of freedom scatters by 1 / sqrt(2 f):
+    Johnson and Welch, Biometrika 31 (1940) 362-389). So with the absolute floor.
 
     Args:
         noise: of the stage. floor_ratio: its noise floor. policy: threshold, floor, confidence.
@@ -203,22 +203,26 @@ def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: fl
     by_pairs = unit_sd * _half_width(units, confidence)
     spread = unit_sd * math.sqrt(HODGES_LEHMANN_VARIANCE / units)
 
+    least = max(policy.threshold_ratio, policy.floor_ns / noise.median_ns)
+    clear = math.log1p(max(CLEARANCE * least, floor_ratio))
+    reach = math.log1p(max(least, floor_ratio))
+
     def needed(launches: int) -> tuple[float, float]:
-        """What the estimate must lie above the threshold by, and the launches' part of it."""
+        """Logarithm of the slow-down, and the half-width of the launches' interval."""
         sd = math.hypot(noise.launch_sd, unit_sd * math.sqrt(MEDIAN_VARIANCE * launches / units))
-        error = 1 - (1 - shared) * launch_share(launches, shared=True)
-        by_launches = student_quantile(launches - 1, error) * sd / math.sqrt(launches)
+        sure = 1 - (1 - shared) * launch_share(launches, shared=True)
+        by_launches = student_quantile(launches - 1, sure) * sd / math.sqrt(launches)
         unsure = by_launches / math.sqrt(2 * (launches - 1)) if by_launches > by_pairs else 0.0
         by_launches = min(by_launches, by_pairs + math.log(LAYOUT_RATIO))
-        chance = math.hypot(spread, noise.launch_sd / math.sqrt(launches), unsure)
-        width = max(by_pairs, by_launches)
-        return width + NormalDist().inv_cdf(POWER) * chance, by_launches
+        error = math.hypot(spread, noise.launch_sd / math.sqrt(launches))
+        width = max(by_pairs, by_launches) + chance * math.hypot(error, unsure)
+        return max(clear + width, reach + chance * error), by_launches
 
-    clear, by_launches = needed(LAUNCHES)
+    chance = NormalDist().inv_cdf(POWER)
+    found, by_launches = needed(LAUNCHES)
     if by_pairs <= SCATTER_RATIO * by_launches:  # then more of them are started
-        clear = min(clear, needed(LAUNCHES + MORE_LAUNCHES)[0])
-    least = max(policy.threshold_ratio, floor_ratio, policy.floor_ns / noise.median_ns)
-    return math.expm1(math.log1p(least) + clear)
+        found = min(found, needed(LAUNCHES + MORE_LAUNCHES)[0])
+    return math.expm1(found)
 
 
 def _half_width(units: int, confidence: float) -> float:

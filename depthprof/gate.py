@@ -21,6 +21,7 @@ from depthprof.records import (
     Status,
     Verdict,
 )
+from depthprof.records.judgement import CLEARANCE
 from depthprof.stats import FEWEST_LAUNCHES, student_quantile
 from depthprof.units import duration, percent, times
 
@@ -76,7 +77,7 @@ def decide(
 
 
 def decide_stage(row: StageComparison, policy: Policy) -> tuple[Status, Reason]:
-    """Decide on one stage from its intervals; a change must clear the threshold and the floor."""
+    """Decide on one stage from its intervals; a change must reach the threshold and the floor."""
     if row.problem is not None and row.problem.code != "zero_length":
         incomparable = row.problem.code in ("unlike_clocks", "absent_stage")
         return Status.INCOMPARABLE if incomparable else Status.INCONCLUSIVE, row.problem
@@ -103,37 +104,67 @@ def exit_code(verdicts: tuple[Verdict, ...], policy: Policy) -> int:
 
 
 def _decide_by_ratio(row: StageComparison, policy: Policy) -> tuple[Status, Reason]:
+    ratio, change = row.ratio, _change(row, policy)
+    if ratio is None:
+        raise ValueError("a decision by ratio needs its interval")
+    interval, band = times(ratio.low, ratio.high), percent(policy.threshold_of(row.stage))
+    if change is not None and _disagree(row, change):
+        return _disagreement(row)
+    if change is Status.SLOWER:
+        return change, Reason("above_threshold", f"ratio {interval}, above +{band}")
+    if change is Status.FASTER:
+        return change, Reason("below_threshold", f"ratio {interval}, below -{band}")
+    same = policy.own_threshold_of(row.stage)  # a noisy machine makes unsure, not equal
+    if 1 / (1 + same) <= ratio.low and ratio.high <= 1 + same:
+        return Status.SAME, Reason("within_threshold", f"ratio {interval}, within {percent(same)}")
+    return Status.INCONCLUSIVE, _unsure(row, policy)
+
+
+def _change(row: StageComparison, policy: Policy) -> Status | None:
+    """Whether estimate and interval speak of a change, by ratio and by difference alike."""
     ratio, difference = row.ratio, row.difference_ns
     if ratio is None or difference is None:
         raise ValueError("a decision by ratio needs both intervals")
-    threshold = policy.threshold_of(row.stage)
-    top, bottom = 1 + threshold, 1 / (1 + threshold)
-    same = policy.own_threshold_of(row.stage)  # a noisy machine makes unsure, not equal
-    interval = times(ratio.low, ratio.high)
-    band = percent(threshold)
-    if ratio.low > top and difference.low > policy.floor_ns:
-        if min(row.launch_ratios) <= 1:
-            return _disagreement(row)
-        return Status.SLOWER, Reason("above_threshold", f"ratio {interval}, above +{band}")
-    if ratio.high < bottom and difference.high < -policy.floor_ns:
-        if max(row.launch_ratios) >= 1:
-            return _disagreement(row)
-        return Status.FASTER, Reason("below_threshold", f"ratio {interval}, below -{band}")
-    if 1 / (1 + same) <= ratio.low and ratio.high <= 1 + same:
-        return Status.SAME, Reason("within_threshold", f"ratio {interval}, within {percent(same)}")
-    text = f"ratio {interval}: neither within {percent(same)} nor clear of {times(bottom, top)}"
+    reach, clear = 1 + policy.threshold_of(row.stage), 1 + policy.clearance_of(row.stage)
+    reach_ns, clear_ns = policy.floor_ns, CLEARANCE * policy.floor_ns
+    if ratio.low > clear and difference.low > clear_ns:
+        is_large = ratio.value > reach and difference.value > reach_ns
+        return Status.SLOWER if is_large else None
+    if ratio.high < 1 / clear and difference.high < -clear_ns:
+        is_large = ratio.value < 1 / reach and difference.value < -reach_ns
+        return Status.FASTER if is_large else None
+    return None
+
+
+def _unsure(row: StageComparison, policy: Policy) -> Reason:
+    """Why a stage is undecided."""
+    if row.ratio is None:
+        raise ValueError("a decision by ratio needs its interval")
+    clear = 1 + policy.clearance_of(row.stage)
+    same = percent(policy.own_threshold_of(row.stage))
+    interval, band = times(row.ratio.low, row.ratio.high), times(1 / clear, clear)
+    text = f"ratio {interval}: neither within {same} nor clear of {band}"
+    if row.ratio.low > clear or row.ratio.high < 1 / clear:
+        text = f"ratio {interval}: a change, but not surely within {same} nor most likely beyond it"
     if (heard := len(row.launch_ratios)) < FEWEST_LAUNCHES:
         what = "launch" if heard == 1 else "launches"
         text += f"; {heard} {what} cannot tell a small change from what a memory layout does"
-        return Status.INCONCLUSIVE, Reason("too_few_launches", text)
+        return Reason("too_few_launches", text)
     if row.scatters:
-        text += f"; {len(row.launch_ratios)} launches differ too much, more --launches would tell"
-        return Status.INCONCLUSIVE, Reason("launches_scatter", text)
-    return Status.INCONCLUSIVE, Reason("wide_interval", text)
+        text += f"; {heard} launches differ too much, more --launches would tell"
+        return Reason("launches_scatter", text)
+    return Reason("wide_interval", text)
 
 
 def _finite(estimate: Estimate | None) -> bool:
     return estimate is None or math.isfinite(estimate.low + estimate.value + estimate.high)
+
+
+def _disagree(row: StageComparison, change: Status) -> bool:
+    """Whether more launches than one in eight alone say the contrary."""
+    slower = change is Status.SLOWER
+    contrary = [ratio <= 1 if slower else ratio >= 1 for ratio in row.launch_ratios]
+    return sum(contrary) > len(contrary) // 8
 
 
 def _disagreement(row: StageComparison) -> tuple[Status, Reason]:
@@ -234,7 +265,9 @@ def _would_decide(row: StageComparison, policy: Policy, launches: int, confidenc
     logs = [math.log(ratio) for ratio in row.launch_ratios]
     width = student_quantile(launches - 1, confidence) * stdev(logs) / math.sqrt(launches)
     centre = abs(math.log(row.ratio.value))
-    beyond = centre - max(floor, math.log1p(policy.threshold_of(row.stage)))
+    needed = max(floor, math.log1p(policy.threshold_of(row.stage)))
+    clear = max(CLEARANCE * floor, math.log1p(policy.clearance_of(row.stage)))
+    beyond = centre - clear if centre > needed else 0.0
     within = max(floor, math.log1p(policy.own_threshold_of(row.stage))) - centre
     return width < max(beyond, within)
 

@@ -22,6 +22,7 @@ from depthprof.records import (
     StageComparison,
     Status,
 )
+from depthprof.records.judgement import CLEARANCE
 from depthprof.stats import shared_confidence
 from depthprof.twosample import fewest_launches
 
@@ -83,11 +84,12 @@ def gate_turns(judged: Judged, baseline: str, candidate: str) -> Gated:
 
 
 def detectable(comparison: Comparison, policy: Policy) -> tuple[tuple[str, float], ...]:
-    """By stage, the smallest slow-down whose interval would have cleared threshold and floor.
+    """By stage, the smallest slow-down that would have been found with 95 %.
 
-    It must lie above the threshold by the interval's half-width, and to be found with 95 % by
-    1.645 standard errors more, which are that half-width over the normal quantile of its
-    confidence. Stages without an interval are left out.
+    Its estimate must reach threshold and floor, and its interval clear a part of them (CLEARANCE):
+    so it lies above that part by the interval's half-width, and above both by 1.645 standard
+    errors, which are that half-width over the normal quantile of its confidence. Stages without an
+    interval are left out.
     """
     return tuple(
         (row.stage, _detectable(row, policy, len(comparison.stages)))
@@ -104,7 +106,9 @@ def _detectable(row: StageComparison, policy: Policy, statements: int) -> float:
     more = NormalDist().inv_cdf(POWER) / NormalDist().inv_cdf((1 + shared) / 2)
     median_ns = row.baseline.median_ns.value
     floor = policy.floor_ns / median_ns if median_ns > 0 else 0.0
-    return math.expm1(math.log1p(max(policy.threshold_of(row.stage), floor)) + half * (1 + more))
+    clear = math.log1p(max(policy.clearance_of(row.stage), CLEARANCE * floor)) + half * (1 + more)
+    reach = math.log1p(max(policy.threshold_of(row.stage), floor)) + half * more
+    return math.expm1(max(clear, reach))
 
 
 def _side(

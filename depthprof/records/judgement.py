@@ -10,6 +10,12 @@ from depthprof.records.calibration import Calibration
 FAIL_ON = ("slower", "inconclusive")
 """What can fail a comparison; `--fail-on` chooses from these."""
 
+CLEARANCE = 1 / 3
+"""Part of the threshold (and of the floor) that the whole interval of a change must lie beyond,
+while its estimate must reach all of it. So with 3 % a change is called by its name when it is
+surely more than 1 % and most likely more than 3 %; whole intervals beyond 3 % would need a change
+of 5 % to be known to 2 %."""
+
 SCATTER_RATIO = 0.5
 """Launches scatter where their pairs' interval is no wider than this part of the whole one: were
 all pairs known, the launches' would still be at least two thirds as wide."""
@@ -31,7 +37,7 @@ class Policy:
 
     Attributes:
         threshold_ratio: relative change that matters; 0.03 means the band 1/1.03 to 1.03.
-        floor_ns: absolute change that matters, in nanoseconds; a difference must clear both.
+        floor_ns: absolute change that matters, in nanoseconds; a difference must reach both.
         confidence: confidence that all intervals of one comparison hold at once.
         fail_on: which of "slower" and "inconclusive" give a failing exit code.
         calibration: what this machine was found able to tell apart; what is called slower or faster
@@ -47,12 +53,19 @@ class Policy:
     stage_ratios: tuple[tuple[str, float], ...] = ()
 
     def threshold_of(self, stage: str) -> float:
-        """What a change must clear: the stage's threshold, or its noise floor if that is larger.
+        """What a change must reach: the stage's threshold, or its noise floor if that is larger.
 
         A stage the calibration does not know has the threshold.
         """
+        return max(self.own_threshold_of(stage), self._noise_of(stage))
+
+    def clearance_of(self, stage: str) -> float:
+        """What the whole interval of a change must lie beyond: see CLEARANCE."""
+        return max(CLEARANCE * self.own_threshold_of(stage), self._noise_of(stage))
+
+    def _noise_of(self, stage: str) -> float:
         known = self.calibration.stage(stage) if self.calibration else None
-        return max(self.own_threshold_of(stage), known.noise_ratio if known else 0.0)
+        return known.noise_ratio if known else 0.0
 
     def own_threshold_of(self, stage: str) -> float:
         """Relative change that matters in one stage, whatever the machine can tell apart."""
