@@ -1,5 +1,6 @@
 """One comparison of the study, measured and judged as a user's would be."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,14 +21,22 @@ REAL_INPUT_PIXELS = 98
 POLICY = Policy()
 """The default policy: what is calibrated is what users get."""
 
-NEIGHBOUR = "while True: pass"
+NEIGHBOUR = """
+import os, sys
+while os.getppid() == int(sys.argv[1]):
+    for _ in range(1_000_000):
+        pass
+"""
+"""Works for as long as the study does, and not after it was killed."""
 
 
 @contextmanager
 def neighbours(condition: str) -> Iterator[None]:
     """Keep every core busy with somebody else's work, where the condition says so."""
     count = usable_cores() if condition == "loaded" else 0
-    busy = [subprocess.Popen([sys.executable, "-c", NEIGHBOUR]) for _ in range(count)]
+    busy = [
+        subprocess.Popen([sys.executable, "-c", NEIGHBOUR, str(os.getpid())]) for _ in range(count)
+    ]
     try:
         yield
     finally:
