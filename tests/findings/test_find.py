@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from depthprof.findings import facts_of, find, finding, foremost
@@ -21,6 +21,9 @@ SLOW = Made(
     traits=[PAGEABLE, FLOAT64, WRITTEN_OUT],
     workload=IMAGE,
 )
+
+whenever = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""The machine has neighbours: how long an example takes says nothing."""
 
 gains = st.none() | st.floats(1, 1e9)
 findings = st.lists(
@@ -83,6 +86,7 @@ def test_a_run_without_limits_and_observations_is_looked_at_all_the_same(turns: 
     assert find(judge(simulated(turns=turns), Policy())) == ()
 
 
+@whenever
 @given(findings, st.integers(0, 5))
 def test_the_foremost_tell_of_other_stages_before_the_same_one_again(
     found: list[Finding], count: int
