@@ -64,3 +64,11 @@ def binary_size(size_bytes: float) -> str:
         if size_bytes >= limit:
             return f"{size_bytes / limit:.1f} {unit}"
     return f"{size_bytes:.0f} B"
+
+
+def byte_rate(bytes_per_s: float) -> str:
+    """Format a rate given in bytes a second, in powers of ten as data sheets do: "3.05 GB/s"."""
+    for limit, unit in ((1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s")):
+        if bytes_per_s >= limit * 0.9995:
+            return f"{significant(bytes_per_s / limit)} {unit}"
+    return f"{bytes_per_s:.0f} B/s" if math.isfinite(bytes_per_s) else "n/a"

@@ -26,6 +26,8 @@ ROOMS = {
     "comparison": (2, JUDGING),
     "account": (2, JUDGING),
     "history": (2, JUDGING),
+    "floors": (2, JUDGING),
+    "findings": (3, JUDGING),
     "gate": (3, JUDGING),
     "report": (4, JUDGING),
     "runfile": (2, LOBBY),

@@ -66,3 +66,11 @@ def test_duration_keeps_three_digits(ns: float) -> None:
     number, unit = units.duration(ns).split()
     factor = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}[unit]
     assert float(number) * factor == pytest.approx(ns, rel=0.0051, abs=0.51)
+
+
+@pytest.mark.parametrize(
+    ("bytes_per_s", "text"),
+    [(3.05e9, "3.05 GB/s"), (722.8e6, "723 MB/s"), (999.9e6, "1.00 GB/s"), (12, "12 B/s")],
+)
+def test_rates_are_in_powers_of_ten(bytes_per_s: float, text: str) -> None:
+    assert units.byte_rate(bytes_per_s) == text

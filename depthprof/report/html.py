@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from depthprof.records import DEVICE_STAGES, STAGES, Judged, Status, TimerView
-from depthprof.report import wording
+from depthprof.report import found, wording
 from depthprof.report.pages import template
-from depthprof.report.rows import device_rows, head, rows
+from depthprof.report.rows import device_rows, rows
 from depthprof.units import duration
 
 CAPTIONS = {
@@ -25,8 +25,9 @@ def html(judged: Judged, figures: Mapping[str, str]) -> str:
         title=wording.title(run),
         sentence=wording.sentence(judged),
         tone=_tone(judged),
-        head=head(judged),
-        rows=rows(judged),
+        head=found.floored_head(judged),
+        rows=found.floored_rows(judged),
+        findings=found.finding_rows(judged),
         legend=wording.DEVICE_LEGEND if device_rows(judged) else "",
         remarks=wording.remarks(judged),
         facts=wording.facts(run),

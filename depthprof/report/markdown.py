@@ -4,18 +4,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from depthprof.records import Judged
-from depthprof.report import wording
-from depthprof.report.rows import Row, device_rows, head, rows
+from depthprof.report import found, wording
+from depthprof.report.rows import Row, device_rows
 
 
 def markdown(judged: Judged) -> str:
     """Write sentence, table, remarks, conditions and environment."""
     parts = [f"# depthprof: {escaped(wording.title(judged.run))}", ""]
     parts += [f"**{escaped(wording.sentence(judged))}**", ""]
-    parts += table(head(judged), (_cells(row) for row in rows(judged)))
+    parts += table(found.floored_head(judged), map(_cells, found.floored_rows(judged)))
     if device_rows(judged):
         parts += ["", escaped(wording.DEVICE_LEGEND)]
     parts += ["", *(f"- {escaped(remark)}" for remark in wording.remarks(judged))]
+    parts += _findings(judged)
     parts += ["", "## Conditions", ""]
     parts += table(("", ""), wording.facts(judged.run))
     parts += ["", "## Environment", ""]
@@ -23,6 +24,18 @@ def markdown(judged: Judged) -> str:
     if judged.run.command:
         parts += ["", "```", judged.run.command.replace("`", "'"), "```"]
     return "\n".join(parts) + "\n"
+
+
+def _findings(judged: Judged) -> list[str]:
+    """All findings as a table, the evidence in its last column."""
+    known = found.finding_rows(judged)
+    if not known:
+        return []
+    lines = (
+        (one["text"], one["gain"], one["remedy"], "; ".join(f"{k} {v}" for k, v in one["evidence"]))
+        for one in known
+    )
+    return ["", "## Findings", "", *table(("what", "gain", "what to change", "evidence"), lines)]
 
 
 def _environment(judged: Judged) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from depthprof.records import (
     StageSummary,
     Verdict,
 )
+from depthprof.report import found
 
 SUMMARY_SCHEMA = 1
 
@@ -45,6 +46,8 @@ def summary(judged: Judged, folder: Path | None = None) -> dict[str, Any]:
         document
         | {
             "timer_view": [asdict(view) for view in outcome.timers],
+            "findings": found.findings_document(judged),
+            "floors": found.floors_document(judged),
             "skipped_samples": asdict(outcome.skipped),
             "failures": [asdict(failure) for failure in run.failures],
             "launches": len(run.launches),

@@ -1,11 +1,14 @@
 """The table a person reads in ten seconds, and the sentence under it."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from depthprof.findings import find
 from depthprof.records import Judged
-from depthprof.report import wording
+from depthprof.report import found, wording
 from depthprof.report.rows import device_rows, head, rows
 
 ROOMY_COLUMNS = 96
@@ -23,22 +26,26 @@ STYLES = {
 def print_judged(judged: Judged, console: Console) -> None:
     """Print conditions, table, sentence and remarks to a console of any width from 80 up."""
     console.print(Text(wording.title(judged.run), style="bold"))
-    _print_facts(judged, console)
+    _print_pairs(wording.facts(judged.run), console)
     console.print()
     console.print(_table(judged, 1 if console.width < ROOMY_COLUMNS else 3))
     console.print()
     console.print(Text(wording.sentence(judged), style="bold"))
     for remark in wording.remarks(judged):
         _print_remark(remark, console)
+    _print_pairs(found.limit_lines(judged), console)
+    _print_findings(judged, console)
     if device_rows(judged):
         console.print(Text(wording.DEVICE_LEGEND, style="dim"))
 
 
-def _print_facts(judged: Judged, console: Console) -> None:
+def _print_pairs(pairs: Sequence[tuple[str, str]], console: Console) -> None:
+    if not pairs:
+        return
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for word, text in wording.facts(judged.run):
+    for word, text in pairs:
         table.add_row(word, Text(text))
     console.print(table)
 
@@ -54,6 +61,16 @@ def _table(judged: Judged, gap: int) -> Table:
         ]
         table.add_row(*cells, style="bold" if row.is_total else "")
     return table
+
+
+def _print_findings(judged: Judged, console: Console) -> None:
+    findings = find(judged)
+    if not findings:
+        return
+    console.print(Text("worth changing", style="bold"))
+    for lines in found.terminal_lines(findings, judged, console.width - 2):
+        for mark, line in zip("- ", lines, strict=False):
+            console.print(Text(f"{mark} {line}"))
 
 
 def _print_remark(remark: str, console: Console) -> None:

@@ -1,0 +1,124 @@
+"""The least time each stage could take on this machine: work over rate, traffic over bandwidth.
+
+The roofline of Williams, Waterman and Patterson (CACM 52 (2009) 65-76): of the times that
+arithmetic, memory and the link need on their own, the largest is a floor, for at best they overlap.
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from depthprof.records import Limits, Run, Side, StageFloor, StageWork
+from depthprof.units import NS_PER_S
+
+LINK_STAGES = ("h2d", "d2h")
+HOST_STAGES = ("preprocess", "return")
+
+
+def stage_floors(run: Run, side: Side, medians_ns: Mapping[str, float]) -> tuple[StageFloor, ...]:
+    """Floors of one side's stages, in their order; a stage without one is left out.
+
+    On a GPU a copy is bounded by the link, `forward` and `postprocess` by arithmetic, by the
+    device's memory, or by launching their operators one by one; on a CPU by the CPU's own limits,
+    and a copy that copies nothing there has no floor. Host stages read and write their bytes once,
+    on one core. `sync` does nothing and has none.
+
+    Args:
+        run: its limits hold for one device. side: its work was counted.
+        medians_ns: by stage, an iteration's measured medians, by the clock that judges the stage.
+
+    Returns:
+        Nothing where the limits or the work are not known.
+    """
+    if run.limits is None or side.observed is None:
+        return ()
+    floors = (
+        _floor(run.limits, side, work, medians_ns.get(work.stage, 0.0))
+        for work in side.observed.work
+    )
+    return tuple(floor for floor in floors if floor is not None)
+
+
+def pinned_bytes_per_s(limits: Limits, direction: str, size_bytes: float) -> float | None:
+    """Best rate of the link for a copy of this size out of or into pinned memory.
+
+    Between two measured sizes it is read off the straight line of log rate over log size: a copy
+    takes a latency and a time by its size, which is straight at both ends of that picture, and on
+    such a line a larger copy never takes less time than a smaller one. Beyond the measured sizes
+    the nearest one's rate holds.
+
+    Args:
+        direction: "h2d" or "d2h".
+
+    Returns:
+        None where nothing was measured.
+    """
+    best: dict[int, float] = {}
+    for rate in limits.copies:
+        if (rate.direction, rate.memory) == (direction, "pinned") and rate.bytes_per_s > 0:
+            best[rate.size_bytes] = max(rate.bytes_per_s, best.get(rate.size_bytes, 0.0))
+    if not best or size_bytes <= 0:
+        return None
+    sizes = sorted(best)
+    rates = np.log([best[size] for size in sizes])
+    return float(np.exp(np.interp(math.log(size_bytes), np.log(sizes), rates)))
+
+
+def least_times_ns(limits: Limits, side: Side, work: StageWork) -> dict[str, float]:
+    """What each resource needs for a stage on its own, by the name of what bounds it."""
+    if work.stage in HOST_STAGES:
+        times = {"memory": _ns(_traffic_bytes(work), limits.host_copy_bytes_per_s)}
+    elif not _holds_for(limits, side):
+        times = {}
+    elif work.stage in LINK_STAGES:
+        # What is converted on the way crosses the link at its smaller size, at best.
+        crossing = min(work.read_bytes, work.written_bytes)
+        times = {"link": _ns(crossing, pinned_bytes_per_s(limits, work.stage, crossing))}
+    elif work.stage in ("forward", "postprocess"):
+        flops = work.flops if work.stage == "forward" else 0
+        times = {
+            "arithmetic": _ns(flops, limits.flops_per_s(side.workload.dtype)),
+            "memory": _ns(_traffic_bytes(work), limits.memory_bytes_per_s),
+            "launches": work.ops * limits.launch_ns,
+        }
+    else:
+        times = {}
+    return {name: ns for name, ns in times.items() if ns > 0}
+
+
+def _floor(limits: Limits, side: Side, work: StageWork, median_ns: float) -> StageFloor | None:
+    times = least_times_ns(limits, side, work)
+    if not median_ns > 0:
+        return None
+    if times.get("launches", 0.0) > median_ns:
+        del times["launches"]  # then they were not launched one by one, but as a graph or compiled
+    if not times:
+        return None
+    bound_by = max(times, key=lambda name: times[name])
+    if work.stage in HOST_STAGES and times[bound_by] > median_ns:
+        return None  # then the bytes were not moved: a view was handed on
+    arithmetic_ns = times.get("arithmetic")
+    return StageFloor(
+        stage=work.stage,
+        floor_ns=times[bound_by],
+        bound_by=bound_by,
+        reached_ratio=times[bound_by] / median_ns,
+        flops_ratio=None if arithmetic_ns is None else arithmetic_ns / median_ns,
+    )
+
+
+def _holds_for(limits: Limits, side: Side) -> bool:
+    """Whether the device's limits are those of this side; a CPU's hold for one thread count."""
+    if limits.device != side.device:
+        return False
+    return side.device != "cpu" or limits.threads == side.threads
+
+
+def _traffic_bytes(work: StageWork) -> int:
+    return work.read_bytes + work.written_bytes
+
+
+def _ns(amount: float, per_s: float | None) -> float:
+    """Time for an amount at a rate, 0 where there is none of either."""
+    return amount / per_s * NS_PER_S if per_s and per_s > 0 and amount > 0 else 0.0

@@ -1,0 +1,137 @@
+"""Findings and floors as the reports show them: lines, cells and plain mappings."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from depthprof.findings import facts_of, find, foremost
+from depthprof.records import Finding, Judged, StageFloor
+from depthprof.report.rows import Row, head, rows
+from depthprof.report.wording import headings
+from depthprof.units import duration, percent
+
+SHOWN = 3
+"""Findings a terminal shows; the report has them all."""
+
+WORTH_RATIO = 0.01
+"""A stage that takes less of the iteration has its floor in the report, and not in the terminal."""
+
+LINES = 2
+"""Lines of a terminal that one finding may take."""
+
+
+def terminal_lines(findings: Sequence[Finding], judged: Judged, width: int) -> list[list[str]]:
+    """The foremost findings, each as at most two lines no longer than `width`, and what is left.
+
+    A remedy is shown up to its first semicolon.
+    """
+    shown = [
+        textwrap.wrap(
+            f"{place(one, judged)}{one.text}{_gained(one)}: {one.remedy.partition(';')[0]}",
+            width,
+            max_lines=LINES,
+            placeholder=" ...",
+        )
+        for one in foremost(findings, SHOWN)
+    ]
+    left = len(findings) - len(shown)
+    return [*shown, [f"{left} more in the report"]] if left > 0 else shown
+
+
+def place(finding: Finding, judged: Judged) -> str:
+    """Whose finding it is, as "v2: "; empty for a profile, and for what holds for the whole run."""
+    if not judged.run.is_comparison or (finding.side is None and finding.stage is None):
+        return ""
+    names = {
+        side.name: name for side, name in zip(judged.run.sides, headings(judged.run), strict=True)
+    }
+    return f"{names[finding.side]}: " if finding.side in names else "both: "
+
+
+def gain(finding: Finding) -> str:
+    """What an iteration would be shorter at most, "unknown" where it cannot be told."""
+    return "unknown" if finding.gain_ns is None else f"up to {duration(finding.gain_ns)}"
+
+
+def _gained(finding: Finding) -> str:
+    return "" if finding.gain_ns is None else f", gain {gain(finding)}"
+
+
+def finding_rows(judged: Judged) -> list[dict[str, Any]]:
+    """All findings for Markdown and HTML: whose, what, gain, remedy, evidence and code."""
+    return [
+        {
+            "text": f"{place(one, judged)}{one.text}",
+            "gain": gain(one),
+            "remedy": one.remedy,
+            "evidence": [(figure.name, figure.value) for figure in one.evidence],
+            "code": one.code,
+        }
+        for one in find(judged)
+    ]
+
+
+def limit_lines(judged: Judged) -> list[tuple[str, str]]:
+    """How much of the limit the stages reach, a line a side: whose, and its longer stages.
+
+    As ("of the limit", "forward 38 % (arithmetic), return 2 % (memory)").
+    """
+    names = headings(judged.run) if judged.run.is_comparison else ("",)
+    lines = []
+    for name, side in zip(names, facts_of(judged).sides, strict=True):
+        texts = [
+            f"{floor.stage} {percent(floor.reached_ratio)} ({floor.bound_by})"
+            for floor in side.floors.values()
+            if side.judged_ns[floor.stage] >= WORTH_RATIO * side.total_ns
+        ]
+        if texts:
+            lines.append((f"of the limit, {name}" if name else "of the limit", ", ".join(texts)))
+    return lines
+
+
+def floored_head(judged: Judged) -> tuple[str, ...]:
+    """Names of the table's columns, the floors' after them where there are any."""
+    if not any(_floors(judged)):
+        return head(judged)
+    if not judged.run.is_comparison:
+        return (*head(judged), "floor")
+    return (*head(judged), *(f"floor of {name}" for name in headings(judged.run)))
+
+
+def floored_rows(judged: Judged) -> list[Row]:
+    """The table's rows with a cell for each side's floor, where there are any."""
+    floors = _floors(judged)
+    if not any(floors):
+        return rows(judged)
+    return [
+        replace(row, cells=(*row.cells, *(_cell(side.get(row.stage)) for side in floors)))
+        for row in rows(judged)
+    ]
+
+
+def findings_document(judged: Judged) -> list[dict[str, Any]]:
+    """All findings as plain mappings for JSON."""
+    return [asdict(finding) for finding in find(judged)]
+
+
+def floors_document(judged: Judged) -> list[dict[str, Any]]:
+    """All floors as plain mappings for JSON, each with its side's name."""
+    return [
+        {"side": side.name, **asdict(floor)}
+        for side, floors in zip(judged.run.sides, _floors(judged), strict=True)
+        for floor in floors.values()
+    ]
+
+
+def _floors(judged: Judged) -> list[Mapping[str, StageFloor]]:
+    return [side.floors for side in facts_of(judged).sides]
+
+
+def _cell(floor: StageFloor | None) -> str:
+    if floor is None:
+        return ""
+    text = f"{duration(floor.floor_ns)}, {percent(floor.reached_ratio)} of the limit"
+    used = floor.flops_ratio
+    mfu = "" if used is None or floor.bound_by == "arithmetic" else f"; MFU {percent(used)}"
+    return f"{text}, {floor.bound_by}{mfu}"
