@@ -19,7 +19,7 @@ PROTOCOLS_FILE = "protocols.csv"
 
 def write_findings(store: Store) -> None:
     """Write what the results so far say; nothing where there are none."""
-    rows = store.rows()
+    rows = tables.as_it_was(store.rows())
     if not rows:
         return
     folder = store.folder
@@ -80,7 +80,9 @@ def page(found: dict[str, pd.DataFrame], alarms: pd.DataFrame, comparisons: int)
     parts = [
         "# The calibration study\n",
         f"{comparisons} comparisons on {cpu_name()}, {usable_cores()} cores,"
-        f" Python {platform.python_version()}. Intervals are exact (Clopper and Pearson), 95 %.\n",
+        f" Python {platform.python_version()}. Intervals are exact (Clopper and Pearson), 95 %."
+        f" Where other processes used more than {percent(tables.QUIET_RATIO)} of the cores, quiet is"
+        " called disturbed.\n",
         "## False alarms a stage comparison, identical code\n",
         _rates(found["false_alarms"], ["world", "condition", "arm"], ["inconclusive"]),
         "## The same without `sync`, which is next to nothing on a CPU\n",

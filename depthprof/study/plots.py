@@ -7,7 +7,12 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-COLOURS = {"quiet": "#1b6ca8", "loaded": "#c8553d", "shuffled": "#588b8b"}
+COLOURS = {
+    "quiet": "#1b6ca8",
+    "disturbed": "#8a6fb0",
+    "loaded": "#c8553d",
+    "shuffled": "#588b8b",
+}
 STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 

@@ -20,6 +20,23 @@ GOALS = {
 """The slow-downs the goals name, on the stages of the light and the virtual pipeline."""
 
 
+QUIET_RATIO = 0.25
+"""Where other processes used more of the cores than this, a machine was not quiet."""
+
+
+def as_it_was(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows by the condition there really was: "quiet" with busy neighbours is "disturbed".
+
+    It is told by the machine's counters alone, never by what was found.
+    """
+    return [
+        row | {"condition": "disturbed"}
+        if row["condition"] == "quiet" and (row.get("neighbours_ratio") or 0.0) > QUIET_RATIO
+        else row
+        for row in rows
+    ]
+
+
 def stage_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """One line a stage comparison: where, which stage, injected or not, verdict."""
     lines = []

@@ -150,3 +150,16 @@ def test_tables_count_what_happened(tmp_path: Path) -> None:
     assert (store.folder / "power.png").stat().st_size > 1_000
     assert len(pd.read_csv(store.folder / "power.csv")) == 2
     assert len(list((tmp_path / "samples").iterdir())) == 3
+
+
+def test_a_quiet_machine_with_busy_neighbours_was_disturbed() -> None:
+    rows = [
+        {"condition": "quiet", "neighbours_ratio": 0.01, "culprit": "forward"},
+        {"condition": "quiet", "neighbours_ratio": 0.5, "culprit": "forward"},
+        {"condition": "quiet", "neighbours_ratio": None},
+        {"condition": "loaded", "neighbours_ratio": 0.9},
+        {"condition": "shuffled", "neighbours_ratio": 0.9},
+    ]
+    seen = [row["condition"] for row in tables.as_it_was(rows)]
+    assert seen == ["quiet", "disturbed", "quiet", "loaded", "shuffled"]
+    assert rows[1]["condition"] == "quiet"
