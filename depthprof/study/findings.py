@@ -81,8 +81,8 @@ def page(found: dict[str, pd.DataFrame], alarms: pd.DataFrame, comparisons: int)
         "# The calibration study\n",
         f"{comparisons} comparisons on {cpu_name()}, {usable_cores()} cores,"
         f" Python {platform.python_version()}. Intervals are exact (Clopper and Pearson), 95 %."
-        f" Where other processes used more than {percent(tables.QUIET_RATIO)} of the cores, quiet is"
-        " called disturbed.\n",
+        f" Where other processes used more than {percent(tables.QUIET_RATIO)} of the cores, quiet"
+        " is called disturbed.\n",
         "## False alarms a stage comparison, identical code\n",
         _rates(found["false_alarms"], ["world", "condition", "arm"], ["inconclusive"]),
         "## The same without `sync`, which is next to nothing on a CPU\n",
