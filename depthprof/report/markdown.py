@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from depthprof.records import Judged
-from depthprof.report import wording
+from depthprof.report import active, wording
 from depthprof.report.rows import Row, device_rows, head, rows
 
 
@@ -18,11 +18,22 @@ def markdown(judged: Judged) -> str:
     parts += ["", *(f"- {escaped(remark)}" for remark in wording.remarks(judged))]
     parts += ["", "## Conditions", ""]
     parts += table(("", ""), wording.facts(judged.run))
+    parts += _active(judged)
     parts += ["", "## Environment", ""]
     parts += table(("", ""), _environment(judged))
     if judged.run.command:
         parts += ["", "```", judged.run.command.replace("`", "'"), "```"]
     return "\n".join(parts) + "\n"
+
+
+def _active(judged: Judged) -> list[str]:
+    rows, notes = active.activity_rows(judged.run), active.activity_notes(judged.run)
+    if not rows and not notes:
+        return []
+    labels = [side.label for side in judged.run.sides]
+    parts = ["", f"## {active.TITLE}", ""]
+    parts += table(("", *labels), rows) if rows else []
+    return parts + (["", *(f"- {escaped(note)}" for note in notes)] if notes else [])
 
 
 def _environment(judged: Judged) -> list[tuple[str, str]]:

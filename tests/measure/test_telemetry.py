@@ -18,9 +18,8 @@ from depthprof.measure import Plan, Progress, SidePlan, measure, telemetry
 from depthprof.measure.telemetry import Sampler, Watching, host_row
 from depthprof.nvml import GpuAddress
 from depthprof.records import UNKNOWN, Policy, Run, Telemetry, Workload, decode, encode
-from tests.nvml.replay import Replay
+from tests.nvml.replay import UUID, Replay
 
-UUID = "GPU-5a1b0c2d-1111-2222-3333-444455556666"
 FAKE = "tests.measure.fake_worker"
 ON_LINUX = sys.platform.startswith("linux")
 

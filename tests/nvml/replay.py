@@ -12,6 +12,9 @@ from typing import Any
 
 import pynvml
 
+from depthprof.nvml import Gpu, GpuAddress, GpuReader, connected
+
+UUID = "GPU-5a1b0c2d-1111-2222-3333-444455556666"
 HOPPER = Path(__file__).parent / "answers" / "hopper.json"
 HANDLES = ("nvmlDeviceGetHandleBy", "nvmlDeviceGetDeviceHandleFromMig")
 
@@ -111,3 +114,11 @@ def _metrics(wanted: Any, value: list[list[Any]]) -> Any:
         metric = wanted.metrics[place]
         metric.nvmlReturn, metric.value = by_number[metric.metricId]
     return wanted
+
+
+def reader(nvml: Any, address: GpuAddress | None = None) -> GpuReader:
+    return GpuReader(Gpu(connected(nvml), address or GpuAddress(UUID)))
+
+
+def rows(of: GpuReader, count: int, step_ns: int = 100_000_000) -> list[dict[str, int]]:
+    return [of.read(number * step_ns) for number in range(count)]
