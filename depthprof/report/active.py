@@ -93,7 +93,7 @@ def _host_text(host: HostActivity) -> str:
     if host.pressure_ratio is not None:
         parts.append(f"tasks waited for a core {percent(host.pressure_ratio)} of the time")
     if host.least_available_bytes is not None:
-        parts.append(f"{binary_size(host.least_available_bytes)} of memory free")
+        parts.append(f"at least {binary_size(host.least_available_bytes)} of memory free")
     return ", ".join(parts)
 
 

@@ -35,6 +35,12 @@ COUNTERS = (
     ("host, %", "host_stolen_ns", "cores taken by the hypervisor", True),
     ("host, %", "host_pressure_ns", "a task waited for a core", False),
 )
+COUNTER_STEP_S = 0.5
+"""The system counts CPU time in ticks of 10 ms: shares of less time than this would jump."""
+
+HEADROOM_RATIO = 1.45
+"""Room above the curves for their names."""
+
 STYLES = ("-", "--", ":", "-.")
 
 
@@ -84,7 +90,7 @@ def telemetry_lines(columns: TelemetryColumns, cores: int) -> list[Line]:
         if len(values) >= FEWEST_READINGS:
             lines.append(Line(panel, words, at_s, values * worth))
     for panel, name, words, by_core in COUNTERS:
-        at_s, values = _known(columns, name)
+        at_s, values = _apart(*_known(columns, name))
         if len(values) >= FEWEST_READINGS:
             share = np.diff(values) / (np.diff(at_s) * NS_PER_S) / (max(1, cores) if by_core else 1)
             lines.append(Line(panel, words, at_s[1:], 100 * share))
@@ -98,12 +104,22 @@ def _known(columns: TelemetryColumns, name: str) -> tuple[NDArray[np.float64], N
     return at_s[known], values[known].astype(np.float64)
 
 
+def _apart(
+    at_s: NDArray[np.float64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Readings of a counter that are far enough apart for its steps not to show."""
+    slots = np.floor(at_s / COUNTER_STEP_S)
+    first = np.flatnonzero(np.diff(slots, prepend=-1.0) > 0)
+    return at_s[first], values[first]
+
+
 def _draw(axes: Axes, panel: str, lines: list[Line]) -> None:
     for line, style in zip(lines, STYLES, strict=False):
         axes.plot(line.at_s, line.values, style, color="#222222", lw=1, label=line.name)
     axes.set_ylabel(panel)
     if lines:
-        axes.set_ylim(bottom=0)
+        highest = max(float(line.values.max()) for line in lines)
+        axes.set_ylim(0, HEADROOM_RATIO * highest or 1)
         axes.legend(loc="upper right", fontsize=7, frameon=False, ncols=2)
 
 
