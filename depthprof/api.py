@@ -12,7 +12,7 @@ from depthprof.errors import BadInput, PipelineError
 from depthprof.gate import judge, look_at
 from depthprof.looks import Look
 from depthprof.measure import Plan, Progress, SidePlan, measure
-from depthprof.measure.plan import OnProgress
+from depthprof.measure.plan import TELEMETRY_S, OnProgress
 from depthprof.pipelines.registry import check_variant
 from depthprof.records import Calibration, Judged, Policy, Run, Workload
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from depthprof.pipelines.contract import Pipeline
 
 DEFAULT_BUDGET_S = 60.0
+
+LEAST_TELEMETRY_S = 0.02
+"""Readings that follow each other faster would keep the parent and the driver busy."""
 
 
 def load_model(
@@ -88,6 +91,7 @@ def compare(
     separate: bool = False,
     policy: Policy | None = None,
     on_progress: OnProgress | None = None,
+    telemetry_s: float | None = TELEMETRY_S,
 ) -> Judged:
     """Measure two variants in turns and judge every stage of the candidate.
 
@@ -99,6 +103,7 @@ def compare(
         budget_s: seconds of measured turns; set-up and warm-up come on top.
         launches: starts of the worker process; separate: a worker for each side.
         policy: what counts as slower; on_progress: told after each block.
+        telemetry_s: seconds between two readings of GPU and host; None: none are taken.
 
     Returns:
         The run, its comparison and its judgement; `depthprof.write_report` writes them down.
@@ -117,6 +122,7 @@ def compare(
         launches=launches,
         separate=separate,
         seed=both.seed,
+        telemetry_s=telemetry_s,
     )
     return carry_out(plan, policy or Policy(), on_progress)
 
@@ -131,6 +137,7 @@ def profile(
     launches: int | None = None,
     policy: Policy | None = None,
     on_progress: OnProgress | None = None,
+    telemetry_s: float | None = TELEMETRY_S,
 ) -> Judged:
     """Measure one variant stage by stage, without a baseline. Arguments as in `compare`."""
     known = workload or Workload()
@@ -141,6 +148,7 @@ def profile(
         budget_s=budget_s,
         launches=launches,
         seed=known.seed,
+        telemetry_s=telemetry_s,
     )
     return carry_out(plan, policy or Policy(), on_progress)
 
@@ -245,6 +253,11 @@ def check_plan(plan: Plan) -> None:
         raise BadInput(f"budget is {plan.budget_s!r} s, but must be a number of seconds above 0")
     if plan.launches is not None and plan.launches < 1:
         raise BadInput(f"launches is {plan.launches!r}, but must be at least 1")
+    if plan.telemetry_s is not None and not LEAST_TELEMETRY_S <= plan.telemetry_s < float("inf"):
+        raise BadInput(
+            f"telemetry is {plan.telemetry_s!r} s, but must be at least {LEAST_TELEMETRY_S} s, or"
+            " None for no telemetry"
+        )
     for side in plan.sides:
         check_variant(side.variant)
         if side.checkpoint is not None and not side.checkpoint.exists():

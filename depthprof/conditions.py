@@ -1,15 +1,13 @@
 """Instruments that watch the machine: what other work did to the process that measures.
 
 Every reading degrades to UNKNOWN where the system does not tell (no /proc on macOS and Windows, no
-thread accounting on either, no NVML without an NVIDIA driver). Sources are named at each function.
+thread accounting on either). Sources are named at each function.
 """
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from time import perf_counter_ns, process_time_ns, thread_time_ns
-from typing import Any
 
 from depthprof.records import UNKNOWN, WITNESSES
 
@@ -45,11 +43,11 @@ class BlockWatch:
     """Reads the machine's counters before and after a block; never inside one.
 
     Args:
-        device: resolved device; on "cuda:N" NVML is asked too.
+        gpu: reads the GPU's witnesses at a block's end (nvml.GpuWatch.read); None: there is none.
     """
 
-    def __init__(self, device: str = "cpu") -> None:
-        self._gpu = GpuWatch(device) if device.startswith("cuda") else None
+    def __init__(self, gpu: Callable[[], dict[str, int]] | None = None) -> None:
+        self._gpu = gpu
         self._before: dict[str, int] = {}
 
     def begin(self) -> None:
@@ -66,55 +64,8 @@ class BlockWatch:
             for name, value in after.items()
         }
         if self._gpu is not None:
-            found |= self._gpu.read()
+            found |= self._gpu()
         return [found.get(name, UNKNOWN) for name in WITNESSES]
-
-
-class GpuWatch:
-    """The GPU's clock and faults by NVML; all UNKNOWN where it does not answer."""
-
-    def __init__(self, device: str, nvml: Any = None) -> None:
-        import pynvml
-
-        self._nvml = pynvml if nvml is None else nvml
-        self._handle: Any = None
-        with suppress(pynvml.NVMLError):  # no driver, or no such GPU: nothing is known
-            self._nvml.nvmlInit()
-            self._handle = self._nvml.nvmlDeviceGetHandleByIndex(nvml_index(device))
-
-    def read(self) -> dict[str, int]:
-        """Read the throttle reasons that are faults, and the SM clock in MHz."""
-        if self._handle is None:
-            return {}
-        nvml, handle = self._nvml, self._handle
-        reasons = self._ask(lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
-        return {
-            "throttled": reasons if reasons == UNKNOWN else reasons & self._faults(),
-            "sm_clock_mhz": self._ask(
-                lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)
-            ),
-        }
-
-    def _faults(self) -> int:
-        """Reasons that are faults: heat, power brake, hardware slowdown. A power cap is normal."""
-        names = ("HwSlowdown", "SwThermalSlowdown", "HwThermalSlowdown", "HwPowerBrakeSlowdown")
-        bits = (getattr(self._nvml, f"nvmlClocksThrottleReason{name}", 0) for name in names)
-        return sum(set(bits))
-
-    def _ask(self, question: Callable[[], int]) -> int:
-        try:
-            return int(question())
-        except self._nvml.NVMLError:  # not every GPU answers everything
-            return UNKNOWN
-
-
-def nvml_index(device: str) -> int:
-    """Index NVML gives a CUDA device; CUDA_VISIBLE_DEVICES renumbers what torch sees."""
-    number = int(device.partition(":")[2] or 0)  # "auto" and "cuda" are the first
-    visible = [word.strip() for word in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
-    if number < len(visible) and visible[number].isdigit():
-        return int(visible[number])
-    return number
 
 
 def _counters() -> dict[str, int]:

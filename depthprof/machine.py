@@ -10,8 +10,11 @@ from typing import Any
 from depthprof.records import Environment
 
 
-def environment(device: str) -> Environment:
-    """Describe this machine, and the GPU behind a resolved device ("cpu" or "cuda:N")."""
+def environment(device: str, driver: str | None = None) -> Environment:
+    """Describe this machine, and the GPU behind a resolved device ("cpu" or "cuda:N").
+
+    `driver` is the version that NVML tells (nvml.driver_version).
+    """
     import cv2
     import torch
 
@@ -20,7 +23,7 @@ def environment(device: str) -> Environment:
     if on_gpu:
         known |= {
             "gpu": device_name(device),
-            "driver": driver_version(),
+            "driver": driver,
             "cuda": torch.version.cuda,
             "cudnn": str(torch.backends.cudnn.version()),
         }
@@ -118,19 +121,6 @@ def load_1min() -> float | None:
         return round(os.getloadavg()[0], 2)
     except (AttributeError, OSError):
         return None
-
-
-def driver_version() -> str | None:
-    """Version of the NVIDIA driver by NVML, None where NVML does not answer."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-        version = pynvml.nvmlSystemGetDriverVersion()
-        pynvml.nvmlShutdown()
-    except pynvml.NVMLError:
-        return None
-    return version.decode() if isinstance(version, bytes) else str(version)
 
 
 def git_state(folder: Path) -> tuple[str | None, bool | None]:

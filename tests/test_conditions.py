@@ -2,13 +2,11 @@
 
 import time
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from depthprof import conditions
-from depthprof.conditions import BlockWatch, GpuWatch
+from depthprof.conditions import BlockWatch
 from depthprof.records import UNKNOWN, WITNESSES
 
 
@@ -59,48 +57,8 @@ def test_without_thread_accounting_nothing_is_claimed(monkeypatch: pytest.Monkey
     assert seen["others_involuntary"] == UNKNOWN
 
 
-class FakeNvml(SimpleNamespace):
-    """An NVML that answers two questions and refuses others as the real one does."""
-
-    NVML_CLOCK_SM = 1
-    nvmlClocksThrottleReasonHwSlowdown = 8  # noqa: N815
-    nvmlClocksThrottleReasonSwThermalSlowdown = 32  # noqa: N815
-
-    def __init__(self, reasons: int) -> None:
-        import pynvml
-
-        super().__init__(NVMLError=pynvml.NVMLError, reasons=reasons, asked=[])
-
-    def nvmlInit(self) -> None:  # noqa: N802
-        pass
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802
-        self.asked.append(index)
-        return index
-
-    def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle: int) -> int:  # noqa: N802
-        del handle
-        return self.reasons
-
-    def nvmlDeviceGetClockInfo(self, handle: int, kind: int) -> int:  # noqa: N802
-        del handle, kind
-        raise self.NVMLError(3)
-
-
-def test_gpu_faults_are_told_from_normal_reasons() -> None:
-    idle_and_power_cap = 1 | 4
-    calm = GpuWatch("cuda:0", FakeNvml(idle_and_power_cap)).read()
-    assert calm == {"throttled": 0, "sm_clock_mhz": UNKNOWN}
-    assert GpuWatch("cuda:0", FakeNvml(4 | 32)).read()["throttled"] == 32
-
-
-def test_cuda_visible_devices_renumbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-    nvml: Any = FakeNvml(0)
-    GpuWatch("cuda:1", nvml)
-    assert nvml.asked == [5]
-
-
-def test_without_a_driver_the_gpu_is_unknown() -> None:
-    seen = GpuWatch("cuda:0").read()
-    assert set(seen) <= {"throttled", "sm_clock_mhz"}
+def test_what_a_gpu_tells_at_a_block_s_end_is_a_witness() -> None:
+    watch = BlockWatch(lambda: {"throttled": 32, "sm_clock_mhz": 1980})
+    watch.begin()
+    seen = dict(zip(WITNESSES, watch.end(), strict=True))
+    assert (seen["throttled"], seen["sm_clock_mhz"]) == (32, 1980)

@@ -38,6 +38,7 @@ ROOMS = {
     "calibration": (4, JUDGING),
     "regression": (4, JUDGING),
     "repository": (1, LOBBY),
+    "nvml": (1, MEASURING),
     "clock": (1, MEASURING),
     "conditions": (1, MEASURING),
     "machine": (1, MEASURING),

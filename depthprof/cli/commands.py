@@ -146,6 +146,7 @@ def _measure(arguments: Namespace, texts: tuple[str, ...]) -> int:
     from depthprof.cli.progress import progress_display
     from depthprof.cli.sides import side_plans
     from depthprof.measure import Plan
+    from depthprof.measure.plan import TELEMETRY_S
     from depthprof.report import folder
 
     policy = policy_from(arguments, Policy())
@@ -157,6 +158,7 @@ def _measure(arguments: Namespace, texts: tuple[str, ...]) -> int:
         separate=getattr(arguments, "separate", False),
         seed=0 if arguments.seed is None else arguments.seed,
         command=shlex.join(["python", "-m", "depthprof", *sys.argv[1:]]),
+        telemetry_s=None if arguments.no_telemetry else TELEMETRY_S,
     )
     api.check_plan(plan)
     out = Path(arguments.out)

@@ -12,6 +12,7 @@ from depthprof.cli.commands import policy_from, write_json, write_text
 from depthprof.cli.keeping import keep, opened
 from depthprof.errors import BadInput, DepthprofError, NamesClash, OutputError, StoreError
 from depthprof.measure import Plan, SidePlan
+from depthprof.measure.plan import TELEMETRY_S
 from depthprof.records import Digest, Gated, Judged, Policy, SideGate
 from depthprof.settings import GATE_THRESHOLD_RATIO, GateSettings, Settings, read_settings
 
@@ -213,6 +214,7 @@ def _plan(arguments: Namespace, sides: tuple[SidePlan, ...], launches: int | Non
         launches=launches,
         seed=0 if arguments.seed is None else arguments.seed,
         command=shlex.join(["python", "-m", "depthprof", *sys.argv[1:]]),
+        telemetry_s=None if arguments.no_telemetry else TELEMETRY_S,
     )
 
 

@@ -189,6 +189,9 @@ def _measuring(parser: Parser) -> None:
     group.add_argument(
         "--launches", type=int, metavar="N", help="starts of a worker [6; 10 with --separate]"
     )
+    group.add_argument(
+        "--no-telemetry", action="store_true", help="read no clocks, power, load meanwhile"
+    )
 
 
 def _policy(parser: Parser) -> None:

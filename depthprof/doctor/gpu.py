@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from depthprof.conditions import nvml_index
 from depthprof.doctor.findings import OK, WARNING, Finding, unknown
+from depthprof.nvml import Gpu, NvmlAbsent, connected, visible_address
 
 FAULTS = {
     "HwSlowdown": "hardware slowdown",
@@ -59,9 +59,8 @@ def gpu_facts(nvml: Any, device: str = "auto") -> GpuFacts | None:
         The facts, or None where NVML does not work or knows no such GPU.
     """
     try:
-        nvml.nvmlInit()
-        handle = nvml.nvmlDeviceGetHandleByIndex(nvml_index(device))
-    except nvml.NVMLError:
+        handle = Gpu(connected(nvml), visible_address(device)).whole
+    except NvmlAbsent:
         return None
     ask = _Asker(nvml, handle)
     milliwatts = ask.number("nvmlDeviceGetPowerManagementLimit")

@@ -18,6 +18,7 @@ from depthprof.machine import free_memory_bytes
 from depthprof.measure.launch import LaunchTaker
 from depthprof.measure.ledger import Ledger
 from depthprof.measure.plan import LookAt, OnProgress, Plan, Progress
+from depthprof.measure.telemetry import Watching
 from depthprof.records import Failure, Run
 
 FEWEST_TURNS = 2
@@ -59,6 +60,7 @@ class _Conduct:
         self._look_at = look_at
         self._launches = plan.launch_count
         self._ledger = Ledger(plan)
+        self._watching = Watching(plan.telemetry_s)
         self._started = monotonic()
         self._measured_s = 0.0
         self._turns_begun: float | None = None
@@ -83,6 +85,8 @@ class _Conduct:
                 raise
             self._ledger.failures.append(_failure(error, self._at_work))
             ended = "failed"
+        finally:
+            self._ledger.telemetry = self._watching.end()
         return self._ledger.run(monotonic() - self._started, ended)
 
     def _all_launches(self) -> None:
@@ -135,8 +139,16 @@ class _Conduct:
         self._at_work = taker.index
         started = monotonic()
         taker.load()
+        self._watch()
         taker.warm_up(share_s)
         self._loading_s += monotonic() - started
+
+    def _watch(self) -> None:
+        """Begin telemetry of the first side's GPU, now that the first launch has told which."""
+        gpus = [self._ledger.gpus.get(side.name) for side in self._plan.sides]
+        known = [gpu for gpu in gpus if gpu]
+        own_count = 1 if self._plan.shared else max(1, len(known))
+        self._watching.begin(known[0] if known else None, own_count)
 
     def _fit_beside(self, first: LaunchTaker, others: int) -> bool:
         """Whether the other launches can be held in memory beside the first."""

@@ -22,6 +22,7 @@ from depthprof.records import (
     Run,
     Samples,
     Side,
+    Telemetry,
     Weights,
     workload_from,
 )
@@ -47,6 +48,8 @@ class Ledger:
     witness: list[tuple[list[int], list[int], list[int]]] = field(default_factory=list)
     conditions: list[tuple[int, ...]] = field(default_factory=list)
     device_ns: list[list[int]] = field(default_factory=list)
+    telemetry: Telemetry | None = None
+    gpus: dict[str, dict[str, Any]] = field(default_factory=dict)
     pairs: int = 0
     blocks: int = 0
 
@@ -55,6 +58,7 @@ class Ledger:
         if self.sides:
             return
         self.sides = tuple(_side(plan, answers[plan.name]) for plan in self.plan.sides)
+        self.gpus = {name: told["gpu"] for name, told in answers.items() if told.get("gpu")}
         first = answers[self.plan.sides[0].name]
         self.pictures = tuple(Picture(**picture) for picture in first["pictures"])
         self.environment = Environment(**environment)
@@ -104,6 +108,7 @@ class Ledger:
             failures=tuple(self.failures),
             command=self.plan.command,
             conditions=self._conditions(),
+            telemetry=self.telemetry,
         )
 
     def _conditions(self) -> BlockConditions:

@@ -10,6 +10,9 @@ from depthprof.records import Run, Workload
 
 WORKER = "depthprof.measure.worker"
 
+TELEMETRY_S = 0.1
+"""Seconds between two readings of telemetry where a door asks for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class SidePlan:
@@ -43,6 +46,7 @@ class Plan:
         seed: of the layouts and of the order of turns.
         command: how the user asked for it, kept with the run.
         worker: module that is run as the worker; the study and the tests have their own.
+        telemetry_s: seconds between two readings of GPU and host; None: none are taken.
     """
 
     sides: tuple[SidePlan, ...]
@@ -53,6 +57,7 @@ class Plan:
     seed: int = 0
     command: str = ""
     worker: str = WORKER
+    telemetry_s: float | None = None
 
     @property
     def shared(self) -> bool:

@@ -15,6 +15,7 @@ from depthprof.errors import PipelineError
 from depthprof.iteration import Iteration, StageFailed
 from depthprof.machine import device_name, environment, peak_memory_bytes, usable_cores
 from depthprof.measure.serving import serve, take_block
+from depthprof.nvml import GpuAddress, GpuWatch, driver_version, torch_address
 from depthprof.pictures import load_pictures
 from depthprof.pipelines.check import blame, checked_iteration
 from depthprof.pipelines.code_hash import code_sha256
@@ -51,7 +52,7 @@ class Worker:
         device = next((s["device"] for s in sides.values() if s["device"] != "cpu"), "cpu")
         return {
             "sides": sides,
-            "environment": asdict(environment(device)),
+            "environment": asdict(environment(device, _driver(device))),
             "memory_bytes": peak_memory_bytes(),
         }
 
@@ -99,7 +100,8 @@ class Worker:
             raise _of_side(error, name) from error
         self._batches[name] = batches
         self._iterations[name] = Iteration(pipeline, clock_for(workload.device))
-        self._watches[name] = BlockWatch(workload.device)
+        gpu = _gpu(workload.device)
+        self._watches[name] = BlockWatch(None if gpu is None else GpuWatch(gpu).read)
         weights = getattr(pipeline, "weights", None)
         return {
             "workload": asdict(workload),
@@ -110,6 +112,7 @@ class Worker:
             "input_shapes": sorted(set(shapes)),
             "notes": _notes(workload),
             "code_sha256": code_sha256(side["variant"]),
+            "gpu": None if gpu is None else asdict(gpu),
             "checked_ns": checked_ns,
             "pictures": [asdict(picture) for _, picture in pictures],
         }
@@ -119,6 +122,14 @@ def main() -> None:
     """Serve until the parent is done."""
     worker = Worker()
     serve({"load": worker.load, "block": worker.block})
+
+
+def _gpu(device: str) -> GpuAddress | None:
+    return torch_address(device) if device.startswith("cuda") else None
+
+
+def _driver(device: str) -> str | None:
+    return driver_version() if device.startswith("cuda") else None
 
 
 def _batches(arrays: list[Any], size: int) -> list[list[Any]]:

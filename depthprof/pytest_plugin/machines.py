@@ -6,7 +6,8 @@ from hashlib import sha256
 from importlib import metadata
 from typing import Any
 
-from depthprof.machine import cpu_name, driver_version, usable_cores
+from depthprof.machine import cpu_name, usable_cores
+from depthprof.nvml import driver_version
 
 
 def machine_facts(device: str, threads: int | None) -> dict[str, Any]:

@@ -45,7 +45,16 @@ from depthprof.records.run import (
     Span,
     Weights,
 )
-from depthprof.records.telemetry import TELEMETRY_COLUMNS, Telemetry, TelemetryColumns
+from depthprof.records.telemetry import (
+    CLOCK_FAULTS,
+    CLOCK_REASONS,
+    TELEMETRY_COLUMNS,
+    Activity,
+    GpuActivity,
+    HostActivity,
+    Telemetry,
+    TelemetryColumns,
+)
 from depthprof.records.workload import (
     ATTENTIONS,
     DEVICE_STAGES,
@@ -63,6 +72,8 @@ from depthprof.records.workload import (
 
 __all__ = [
     "ATTENTIONS",
+    "CLOCK_FAULTS",
+    "CLOCK_REASONS",
     "DEVICE_STAGES",
     "DIGEST_KIND",
     "DTYPES",
@@ -78,6 +89,7 @@ __all__ = [
     "UNKNOWN",
     "WARM_UP_TURN",
     "WITNESSES",
+    "Activity",
     "BlockConditions",
     "Calibration",
     "ChangePoint",
@@ -92,6 +104,8 @@ __all__ = [
     "Figure",
     "Finding",
     "Gated",
+    "GpuActivity",
+    "HostActivity",
     "Interruptions",
     "Judged",
     "Judgement",

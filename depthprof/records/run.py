@@ -54,7 +54,8 @@ class Samples:
         turn: int64 [n], the pair it belongs to, counted within the launch; -1 is warm-up.
         block: int64 [n], the block of uninterrupted iterations of one side, within the launch.
         side: int64 [n], index into `Run.sides`.
-        start_ns: int64 [n], host clock at the iteration's first mark, of the worker's own epoch.
+        start_ns: int64 [n], host clock at the iteration's first mark; on Linux all processes
+            share its zero.
         host_ns: int64 [n, stages], gaps between neighbouring host marks.
         device_ns: int64 [n, stages], gaps between neighbouring device events; -1 where the side's
             device has no clock of its own. None if no side has.

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from depthprof.records import Judged
 from depthprof.report.figure_ratios import ratios_figure
 from depthprof.report.figure_samples import samples_figure
+from depthprof.report.figure_telemetry import has_telemetry, telemetry_figure
 from depthprof.report.figure_waterfall import waterfall_figure
 
 STYLE: Any = {
@@ -31,11 +32,13 @@ DPI = 130
 
 
 def figures(judged: Judged) -> dict[str, Figure]:
-    """Make the figures of a run by name: waterfall, ratios (of a comparison), samples."""
+    """Make the figures by name: waterfall, ratios (of a comparison), samples, telemetry."""
     makers: dict[str, Callable[[Judged], Figure]] = {"waterfall": waterfall_figure}
     if judged.comparison is not None:
         makers["ratios"] = ratios_figure
     makers["samples"] = samples_figure
+    if has_telemetry(judged.run):
+        makers["telemetry"] = telemetry_figure
     with matplotlib.rc_context(STYLE):
         made = {name: make(judged) for name, make in makers.items()}
     for figure in made.values():

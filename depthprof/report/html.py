@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from depthprof.records import DEVICE_STAGES, STAGES, Judged, Status, TimerView
-from depthprof.report import found, wording
+from depthprof.report import active, found, wording
 from depthprof.report.pages import template
 from depthprof.report.rows import device_rows, rows
 from depthprof.units import duration
@@ -15,6 +15,7 @@ CAPTIONS = {
     "waterfall": "Where the time goes",
     "ratios": "How much slower, and how surely",
     "samples": "Every iteration, in the order taken",
+    "telemetry": "What GPU and host did meanwhile",
 }
 
 
@@ -34,6 +35,9 @@ def html(judged: Judged, figures: Mapping[str, str]) -> str:
         figures=[(name, CAPTIONS[name], _data_uri(svg)) for name, svg in figures.items()],
         timers=_timers(judged),
         asynchronous=run.samples.device_ns is not None,
+        active_title=active.TITLE,
+        active_rows=active.activity_rows(run),
+        active_notes=active.activity_notes(run),
         launches=run.launches,
         workloads=_workloads(judged),
         labels=[side.label for side in run.sides],

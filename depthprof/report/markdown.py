@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from depthprof.records import Judged
-from depthprof.report import found, wording
+from depthprof.report import active, found, wording
 from depthprof.report.rows import Row, device_rows
 
 
@@ -19,6 +19,7 @@ def markdown(judged: Judged) -> str:
     parts += _findings(judged)
     parts += ["", "## Conditions", ""]
     parts += table(("", ""), wording.facts(judged.run))
+    parts += _active(judged)
     parts += ["", "## Environment", ""]
     parts += table(("", ""), _environment(judged))
     if judged.run.command:
@@ -36,6 +37,16 @@ def _findings(judged: Judged) -> list[str]:
         for one in known
     )
     return ["", "## Findings", "", *table(("what", "gain", "what to change", "evidence"), lines)]
+
+
+def _active(judged: Judged) -> list[str]:
+    rows, notes = active.activity_rows(judged.run), active.activity_notes(judged.run)
+    if not rows and not notes:
+        return []
+    labels = [side.label for side in judged.run.sides]
+    parts = ["", f"## {active.TITLE}", ""]
+    parts += table(("", *labels), rows) if rows else []
+    return parts + (["", *(f"- {escaped(note)}" for note in notes)] if notes else [])
 
 
 def _environment(judged: Judged) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from depthprof.comparison.activity import activity
 from depthprof.records import (
     WARM_UP_TURN,
     Comparison,
@@ -32,6 +33,7 @@ def summary(judged: Judged, folder: Path | None = None) -> dict[str, Any]:
     if outcome is None:
         raise ValueError("a judged run has a comparison or a profile")
     run = judged.run
+    active = activity(run)
     document: dict[str, Any] = {
         "schema": SUMMARY_SCHEMA,
         "kind": "comparison" if judged.comparison else "profile",
@@ -55,6 +57,7 @@ def summary(judged: Judged, folder: Path | None = None) -> dict[str, Any]:
             "iterations": int((run.samples.turn != WARM_UP_TURN).sum()),
             "ended": run.ended,
             "elapsed_s": run.elapsed_s,
+            "activity": None if active is None else asdict(active),
             "policy": asdict(judged.policy),
             "environment": asdict(run.environment),
             "report": None if folder is None else str(folder),

@@ -13,6 +13,7 @@ from depthprof.records import (
     workload_differences,
 )
 from depthprof.report import calibrated
+from depthprof.report.active import activity_lines
 from depthprof.units import duration, percent
 
 DEVICE_MARK = "*"
@@ -73,6 +74,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
     lines += [("weights", text) for text in dict.fromkeys(_weights(run))]
     lines.append(("pictures", _pictures(run)))
     lines.append(("measured", _measured(run)))
+    lines += activity_lines(run, headings(run))
     lines += [("note", note) for note in dict.fromkeys(n for one in run.sides for n in one.notes)]
     return lines
 

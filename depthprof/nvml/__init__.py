@@ -1,0 +1,25 @@
+"""The GPU as NVML tells of it: found by UUID or PCI address, asked one question at a time.
+
+Nothing here is loaded before a CUDA device is in use, and nothing here is trusted to answer: a
+question that is refused is -1 and, once, a sentence. Source: NVIDIA Management Library (NVML) API
+reference guide; the names are its functions'.
+"""
+
+from depthprof.nvml.address import GpuAddress, torch_address, visible_address
+from depthprof.nvml.gpu import Gpu, find_handle
+from depthprof.nvml.library import NvmlAbsent, connected, driver_version
+from depthprof.nvml.reader import GpuReader
+from depthprof.nvml.watch import GpuWatch
+
+__all__ = [
+    "Gpu",
+    "GpuAddress",
+    "GpuReader",
+    "GpuWatch",
+    "NvmlAbsent",
+    "connected",
+    "driver_version",
+    "find_handle",
+    "torch_address",
+    "visible_address",
+]
