@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from depthprof.records import Judged
+from depthprof.records import Drilled, Judged
+from depthprof.report import drilled as inside
 from depthprof.report import wording
 from depthprof.report.rows import Row, device_rows, head, rows
 
@@ -16,6 +17,8 @@ def markdown(judged: Judged) -> str:
     if device_rows(judged):
         parts += ["", escaped(wording.DEVICE_LEGEND)]
     parts += ["", *(f"- {escaped(remark)}" for remark in wording.remarks(judged))]
+    if judged.drilled is not None:
+        parts += _inside(judged.drilled)
     parts += ["", "## Conditions", ""]
     parts += table(("", ""), wording.facts(judged.run))
     parts += ["", "## Environment", ""]
@@ -23,6 +26,15 @@ def markdown(judged: Judged) -> str:
     if judged.run.command:
         parts += ["", "```", judged.run.command.replace("`", "'"), "```"]
     return "\n".join(parts) + "\n"
+
+
+def _inside(drilled: Drilled) -> list[str]:
+    parts = ["", "## Inside", ""]
+    if drilled.parts:
+        parts += [*table(inside.PARTS_HEAD, inside.part_rows(drilled)), ""]
+    if drilled.ops:
+        parts += [*table(inside.ops_head(drilled), inside.op_rows(drilled)), ""]
+    return [*parts, *(f"- {escaped(remark)}" for remark in inside.remarks(drilled))]
 
 
 def _environment(judged: Judged) -> list[tuple[str, str]]:
