@@ -12,7 +12,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from time import monotonic
@@ -90,10 +90,17 @@ def _masked(columns: Any, kept: Any) -> Any:
     return replace(columns, **rows)
 
 
-def plan_of(number: int, way: str, device: str, budget_s: float, launches: int | None) -> Plan:
+def plan_of(
+    number: int,
+    way: str,
+    device: str,
+    budget_s: float,
+    launches: int | None,
+    inputs_pixels: Sequence[int] = INPUTS_PIXELS,
+) -> Plan:
     """The same code on both sides; variant and input size alternate from set to set."""
     variant = VARIANTS[number % 2]
-    pixels = INPUTS_PIXELS[number // 2 % 2]
+    pixels = inputs_pixels[number // 2 % len(inputs_pixels)]
     work = Workload(input_size=pixels, device=device, threads=1 if device == "cpu" else None)
     sides = (
         SidePlan("a", f"{variant} (a)", variant, work),
@@ -148,9 +155,12 @@ def line(found: Counted) -> str:
 
 
 def reached(found: Counted) -> bool | None:
-    """Whether the goal of at most 0.5 % is held; None where there are too few to say."""
+    """Whether the goal of at most 0.5 % is held; None where there are too few to say.
+
+    Where nothing was compared at all, because no launch had enough turns, it is missed.
+    """
     low, _ = found.interval
-    if low > GOAL_RATIO:
+    if low > GOAL_RATIO or not found.trials:
         return False
     return found.alarms <= GOAL_RATIO * found.trials if found.trials >= ENOUGH else None
 
@@ -164,14 +174,23 @@ def main() -> int:
     parser.add_argument("--launches", type=int, help="of a set; the usual number unless given")
     parser.add_argument("--turns", type=int, default=4, help="of each launch in a comparison")
     parser.add_argument("--set-budget", type=float, default=24.0, help="measured seconds of a set")
+    parser.add_argument("--input-sizes", default=",".join(map(str, INPUTS_PIXELS)))
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    inputs_pixels = [int(word) for word in arguments.input_sizes.split(",")]
     ways = arguments.ways.split(",")
     if not set(ways) <= set(WAYS):
         parser.error(f"--ways is {arguments.ways}, but knows {', '.join(WAYS)}")
 
     def take(number: int, way: str) -> Run:
-        plan = plan_of(number, way, arguments.device, arguments.set_budget, arguments.launches)
+        plan = plan_of(
+            number,
+            way,
+            arguments.device,
+            arguments.set_budget,
+            arguments.launches,
+            inputs_pixels,
+        )
         return measure(plan, lambda _: None, lambda _: False)
 
     found: list[Counted] = []

@@ -27,18 +27,23 @@ from depthprof.iteration import Iteration
 CUDA_GOAL_NS, HOST_GOAL_NS = 40_000, 3_000
 TURNS, CALLS = 30, 50
 
-Run = Callable[[int], tuple[int, int]]
-"""Measures so many calls; gives how many were made in all, and how many were measured."""
+Run = Callable[[int], tuple[int, int, list[int]]]
+"""Measures so many calls; gives how many were made in all, how many were measured, and the time
+between first and last mark of each where there are marks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overhead:
-    """What one timer adds to one call, in nanoseconds of the host: median over turns."""
+    """What one timer adds to one call, in nanoseconds of the host: median over turns.
+
+    `inside_ns` is the part of it between the first and the last mark; None of other timers.
+    """
 
     timer: str
     pipeline: str
     added_ns: float
     bare_ns: float
+    inside_ns: float | None = None
 
 
 class Empty:
@@ -92,22 +97,23 @@ def overheads(name: str, pipeline: Any, device: str, turns: int = TURNS) -> list
 
 def _overhead(timer: str, name: str, call: Callable[[], Any], run: Run, turns: int) -> Overhead:
     run(CALLS)
-    added, bare = [], []
+    added, bare, inside = [], [], []
     for _ in range(turns):
         start = perf_counter_ns()
         for _ in range(CALLS):
             call()
         bare_ns = (perf_counter_ns() - start) / CALLS
         start = perf_counter_ns()
-        made, measured = run(CALLS)
+        made, measured, spans = run(CALLS)
         added.append((perf_counter_ns() - start - made * bare_ns) / measured)
         bare.append(bare_ns)
-    return Overhead(timer, name, median(added), median(bare))
+        inside += [span - bare_ns for span in spans]
+    return Overhead(timer, name, median(added), median(bare), median(inside) if inside else None)
 
 
-def _ours(iteration: Iteration, calls: int) -> tuple[int, int]:
-    iteration.block([["picture"]], calls)
-    return calls, calls
+def _ours(iteration: Iteration, calls: int) -> tuple[int, int, list[int]]:
+    block = iteration.block([["picture"]], calls)
+    return calls, calls, [row[-1] - row[0] for row in block.marks_ns]
 
 
 class Counted:
@@ -128,11 +134,11 @@ def _torch_timer(call: Callable[[], Any]) -> Run:
     counted = Counted(call)
     timer = Timer("call()", globals={"call": counted})
 
-    def run(calls: int) -> tuple[int, int]:
+    def run(calls: int) -> tuple[int, int, list[int]]:
         before = counted.made
         for _ in range(calls):
             timer.timeit(1)
-        return counted.made - before, calls
+        return counted.made - before, calls, []
 
     return run
 
@@ -143,24 +149,33 @@ def _do_bench(call: Callable[[], Any]) -> Run:
 
     counted = Counted(call)
 
-    def run(_: int) -> tuple[int, int]:
+    def run(_: int) -> tuple[int, int, list[int]]:
         before = counted.made
         do_bench(counted, warmup=1, rep=5)
-        return counted.made - before, counted.made - before
+        return counted.made - before, counted.made - before, []
 
     return run
 
 
 def verdicts(found: list[Overhead], device: str) -> list[tuple[str, str, bool]]:
-    """The goals: at most so much, and less than every other timer around the same calls."""
+    """The goals: at most so much, and less than every other timer around the same calls.
+
+    On a GPU the goal counts all that is added to an iteration; on a CPU what is added between its
+    marks, and so lands in some stage (`scripts.figures` measures the same by another way).
+    """
     goal_ns = HOST_GOAL_NS if device == "cpu" else CUDA_GOAL_NS
     lines = []
     for ours in (one for one in found if one.timer == "depthprof"):
-        name = f"{ours.pipeline} stages: added to an iteration, us (<= {goal_ns / 1_000:g})"
-        lines.append((name, f"{ours.added_ns / 1_000:.2f}", ours.added_ns <= goal_ns))
+        inside_ns = ours.added_ns if ours.inside_ns is None else ours.inside_ns
+        goals = {"between its marks": inside_ns, "to an iteration": ours.added_ns}
+        for where, ns in goals.items():
+            if device != "cpu" or where == "between its marks":
+                name = f"{ours.pipeline} stages: added {where}, us (<= {goal_ns / 1_000:g})"
+                lines.append((name, f"{ns / 1_000:.2f}", ns <= goal_ns))
         others = [o for o in found if o.timer != "depthprof" and o.pipeline == ours.pipeline]
         for other in others:
-            name = f"{ours.pipeline} stages: {other.timer} adds, us (more)"
+            most = f"> {ours.added_ns / 1_000:.2f}"
+            name = f"{ours.pipeline} stages: {other.timer} adds, us ({most})"
             value = f"{other.added_ns / 1_000:.2f}"
             lines.append((name, value, other.added_ns > ours.added_ns))
     return lines

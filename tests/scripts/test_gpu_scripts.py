@@ -170,6 +170,9 @@ def test_sets_are_counted_until_another_would_not_fit() -> None:
     assert gpu_same.reached(found) is None  # too few to say
     assert "0 false alarms in 48 stage comparisons" in gpu_same.line(found)
     assert gpu_same.count("shared", 1, take, 4, lambda: now[0]).sets == 1
+    nothing = gpu_same.count("shared", 1, take, 9, lambda: now[0])
+    assert nothing.trials == 0
+    assert gpu_same.reached(nothing) is False
 
 
 def test_alarms_are_counted_by_stage_and_held_against_the_goal() -> None:
@@ -207,15 +210,20 @@ def test_marks_add_less_than_another_timer_around_the_same_calls() -> None:
     assert ours.timer == "depthprof"
     assert ours.added_ns < theirs.added_ns
     lines = overhead.verdicts([ours, theirs], "cpu")
-    assert lines[1][2]
+    assert lines[-1][2]
+    assert ours.inside_ns is not None
+    assert 0 < ours.inside_ns <= ours.added_ns + ours.bare_ns
 
 
 def test_an_overhead_above_its_goal_or_another_timer_is_a_miss() -> None:
     ours = overhead.Overhead("depthprof", "tiny", 41_000, 1)
     less = overhead.Overhead("torch.utils.benchmark", "tiny", 40_000, 1)
+    slow = overhead.Overhead("torch.utils.benchmark", "empty", 40_000, 1)
     more = overhead.Overhead("triton", "tiny", 42_000, 1)
     reached = [ok for _, _, ok in overhead.verdicts([ours, less, more], "cuda:0")]
-    assert reached == [False, False, True]
+    assert reached == [False, False, False, True]
+    inside = overhead.Overhead("depthprof", "empty", 4_000, 1, 2_000)
+    assert [ok for _, _, ok in overhead.verdicts([inside, slow], "cpu")] == [True, True]
 
 
 def test_the_interpreter_is_the_one_that_runs_this() -> None:
