@@ -106,13 +106,22 @@ class CudaClock:
 
     def device_ns(self) -> list[list[int]]:
         """Read the gaps between the events of the last block, in nanoseconds."""
+        return [
+            [round(first.elapsed_time(then) * 1e6) for first, then in itertools.pairwise(row)]
+            for row in self._reached()
+        ]
+
+    def device_marks_ns(self) -> list[list[int]]:
+        """Read when each event of the last block was reached, from its first one on."""
+        rows = self._reached()
+        return [[round(rows[0][0].elapsed_time(event) * 1e6) for event in row] for row in rows]
+
+    def _reached(self) -> list[list[Any]]:
+        """The events of the last block, once the device has come to the last of them."""
         rows = self._events[: self._iterations]
         if rows:
             rows[-1][-1].synchronize()
-        return [
-            [round(first.elapsed_time(then) * 1e6) for first, then in itertools.pairwise(row)]
-            for row in rows
-        ]
+        return rows
 
 
 def clock_for(device: str) -> Clock:

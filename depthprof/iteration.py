@@ -49,6 +49,7 @@ class Iteration:
     """
 
     def __init__(self, pipeline: Any, clock: Clock) -> None:
+        self.pipeline = pipeline
         self._clock = clock
         self._calls = (
             pipeline.preprocess,

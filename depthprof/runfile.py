@@ -5,10 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from depthprof.errors import BadRunFile
-from depthprof.records import DIGEST_KIND, Digest, Policy, Run, decode, decode_digest
+from depthprof.records import (
+    DIGEST_KIND,
+    Digest,
+    Drilled,
+    Policy,
+    Run,
+    decode,
+    decode_digest,
+    drilled_from,
+)
 
 RUN_FILE = "run.json"
 """Name of the run's file in a report folder."""
+
+DRILLED_FILE = "drilled.json"
+"""Name of the file beside it that says what lies inside, where that was asked for."""
 
 
 def read_run(path: str | Path) -> tuple[Run, Policy]:
@@ -19,6 +31,24 @@ def read_run(path: str | Path) -> tuple[Run, Policy]:
     """
     file = _file(Path(path))
     return decode(_text(file), str(file))
+
+
+def read_drilled(folder: Path) -> Drilled | None:
+    """Read what lies inside from a report folder, None where nobody looked.
+
+    Raises:
+        BadRunFile: the file is there and is not whole.
+    """
+    file = folder / DRILLED_FILE
+    if not file.exists():
+        return None
+    try:
+        return drilled_from(json.loads(_text(file)))
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadRunFile(
+            f"{file} is not whole ({type(error).__name__} {error}); delete it to have the report"
+            " without it"
+        ) from error
 
 
 def read_baseline(path: str | Path) -> Digest | tuple[Run, Policy]:

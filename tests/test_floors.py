@@ -48,6 +48,7 @@ ROOMS = {
     "pipelines": (3, MEASURING),
     "iteration": (3, MEASURING),
     "measure": (4, MEASURING),
+    "drill": (5, MEASURING),
     "api": (5, DOORS),
     "study": (6, DOORS),
     "cli": (6, DOORS),

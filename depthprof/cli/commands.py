@@ -64,6 +64,8 @@ def doctor(arguments: Namespace) -> int:
     """Look at this machine and say what would spoil a measurement."""
     from dataclasses import asdict
 
+    if arguments.timing is not None:
+        return _timing(arguments)
     from depthprof.doctor import examine
     from depthprof.records import Workload
 
@@ -85,16 +87,35 @@ def doctor(arguments: Namespace) -> int:
     return code
 
 
+def _timing(arguments: Namespace) -> int:
+    """Hold our clocks against torch.profiler's: 0 they agree, 3 they do not."""
+    from dataclasses import asdict
+
+    from depthprof.cli.timing_side import checked_timing, was_checked
+
+    found = checked_timing(arguments)
+    code = 0 if found.agrees and was_checked(found) else EXIT_WARNINGS
+    document = {"schema": 1, "kind": "timing", "agrees": found.agrees, **asdict(found)}
+    if write_json(arguments.json, document | {"exit_code": code}):
+        return code
+    from rich.console import Console
+
+    from depthprof.report.timed import print_timing
+
+    print_timing(found, Console())
+    return code
+
+
 def report(arguments: Namespace) -> int:
     """Make the reports of a saved run again; its own policy holds unless options change it."""
     from depthprof.gate import judge
     from depthprof.report import folder
-    from depthprof.runfile import read_run
+    from depthprof.runfile import read_drilled, read_run
 
     path = Path(arguments.path)
     run, saved = read_run(path)
-    judged = judge(run, policy_from(arguments, saved))
     written = path if path.is_dir() else path.parent
+    judged = replace(judge(run, policy_from(arguments, saved)), drilled=read_drilled(written))
     folder.rewrite(judged, written)
     _tell(judged, written, arguments)
     return 0
@@ -143,6 +164,7 @@ def refuse(error: DepthprofError, arguments: Namespace) -> None:
 
 def _measure(arguments: Namespace, texts: tuple[str, ...]) -> int:
     from depthprof import api
+    from depthprof.cli.drilling import check_drilling, drill
     from depthprof.cli.progress import progress_display
     from depthprof.cli.sides import side_plans
     from depthprof.measure import Plan
@@ -161,11 +183,12 @@ def _measure(arguments: Namespace, texts: tuple[str, ...]) -> int:
         telemetry_s=None if arguments.no_telemetry else TELEMETRY_S,
     )
     api.check_plan(plan)
+    check_drilling(arguments)
     out = Path(arguments.out)
     folder.reserve(out)
     with progress_display(arguments.quiet, plan.budget_s) as on_progress:
         judged = api.carry_out(plan, policy, on_progress)
-    return _report(judged, out, arguments)
+    return _report(drill(judged, plan.sides[0], plan.images, arguments), out, arguments)
 
 
 def _report(judged: Judged, out: Path, arguments: Namespace) -> int:
@@ -213,6 +236,7 @@ def history(arguments: Namespace) -> int:
 def _tell(judged: Judged, written: Path | None, arguments: Namespace) -> None:
     from rich.console import Console
 
+    from depthprof.report.drilled import print_drilled
     from depthprof.report.summary import summary
     from depthprof.report.terminal import print_judged
     from depthprof.report.wording import describe_failure, sentence
@@ -225,6 +249,8 @@ def _tell(judged: Judged, written: Path | None, arguments: Namespace) -> None:
             print(describe_failure(judged.run, failure))
         return
     print_judged(judged, Console())
+    if judged.drilled is not None:
+        print_drilled(judged.drilled, Console())
     if written is not None:
         print(f"report: {written / 'report.html'}")
 

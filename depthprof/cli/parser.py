@@ -87,6 +87,7 @@ def _profile(commands: "argparse._SubParsersAction[Parser]") -> None:
     _workload(parser)
     _measuring(parser)
     _policy(parser)
+    _drilling(parser)
     _output(parser)
     store_parser.add_keeping(parser)
 
@@ -121,6 +122,13 @@ def _doctor(commands: "argparse._SubParsersAction[Parser]") -> None:
     parser.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda[:N]")
     parser.add_argument(
         "--watch", type=float, default=1.0, metavar="SECONDS", help="how long to watch load [1]"
+    )
+    parser.add_argument(
+        "--timing",
+        nargs="?",
+        const="v2",
+        metavar="SIDE",
+        help="check our clocks against torch.profiler's instead, on a side [v2]",
     )
     parser.add_argument("--json", metavar="FILE", help="write the findings there; - prints only it")
 
@@ -191,6 +199,21 @@ def _measuring(parser: Parser) -> None:
     )
     group.add_argument(
         "--no-telemetry", action="store_true", help="read no clocks, power, load meanwhile"
+    )
+
+
+def _drilling(parser: Parser) -> None:
+    group = parser.add_argument_group("looking inside (in iterations after the timed ones)")
+    group.add_argument(
+        "--trace", metavar="FILE", help="write a trace for Perfetto there (.json or .json.gz)"
+    )
+    group.add_argument(
+        "--modules",
+        action="store_true",
+        help="parts of forward, and the dearest kernels or ops",
+    )
+    group.add_argument(
+        "--trace-iterations", type=int, default=3, metavar="N", help="iterations traced [3]"
     )
 
 

@@ -10,6 +10,15 @@ from depthprof.records.digest import (
     decode_digest,
     encode_digest,
 )
+from depthprof.records.drilled import (
+    Drilled,
+    OpTime,
+    PartTime,
+    StageTiming,
+    Timing,
+    drilled_from,
+    timing_from,
+)
 from depthprof.records.finding import Figure, Finding
 from depthprof.records.gating import FieldDifference, Gated, SideGate
 from depthprof.records.history import ChangePoint, Drift, Point, Series, SeriesHistory
@@ -97,6 +106,7 @@ __all__ = [
     "CopyRate",
     "Digest",
     "Drift",
+    "Drilled",
     "Environment",
     "Estimate",
     "Failure",
@@ -115,6 +125,8 @@ __all__ = [
     "MatrixRate",
     "Memory",
     "Observed",
+    "OpTime",
+    "PartTime",
     "Picture",
     "Point",
     "Policy",
@@ -133,21 +145,25 @@ __all__ = [
     "StageComparison",
     "StageFloor",
     "StageSummary",
+    "StageTiming",
     "StageWork",
     "Status",
     "Telemetry",
     "TelemetryColumns",
     "TimerView",
+    "Timing",
     "Trait",
     "Verdict",
     "Weights",
     "Workload",
     "decode",
     "decode_digest",
+    "drilled_from",
     "encode",
     "encode_digest",
     "limits_from",
     "observed_from",
+    "timing_from",
     "workload_differences",
     "workload_from",
 ]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from depthprof.records.drilled import Drilled
 from depthprof.records.judgement import Comparison, Judgement, Policy, Profile
 from depthprof.records.run import Run
 
@@ -12,6 +13,7 @@ class Judged:
 
     A run of two sides has `comparison` and `judgement`, a run of one side has `profile`; the
     others are None. `exit_code`: 0 pass, 1 slower, 2 refused (a side failed), 3 inconclusive.
+    `drilled` is what separate iterations showed of the inside, where that was asked for.
     """
 
     run: Run
@@ -20,3 +22,4 @@ class Judged:
     comparison: Comparison | None = None
     judgement: Judgement | None = None
     profile: Profile | None = None
+    drilled: Drilled | None = None

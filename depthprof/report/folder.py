@@ -5,6 +5,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from depthprof.report.figures import draw
 from depthprof.report.html import html
 from depthprof.report.markdown import markdown
 from depthprof.report.summary import summary
-from depthprof.runfile import RUN_FILE
+from depthprof.runfile import DRILLED_FILE, RUN_FILE
 
 
 def reserve(out: Path) -> None:
@@ -90,6 +91,9 @@ def _reports(judged: Judged, folder: Path, place: Path) -> None:
         "report.md": lambda: markdown(judged),
         "report.html": lambda: html(judged, figures),
     }
+    drilled = judged.drilled
+    if drilled is not None:
+        texts[DRILLED_FILE] = lambda: json.dumps(asdict(drilled), indent=2) + "\n"
     for name, make in texts.items():
         (folder / name).write_text(make(), encoding="utf-8")
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from depthprof.records import DEVICE_STAGES, STAGES, Judged, Status, TimerView
+from depthprof.records import DEVICE_STAGES, STAGES, Drilled, Judged, Status, TimerView
 from depthprof.report import active, found, wording
+from depthprof.report import drilled as inside
 from depthprof.report.pages import template
 from depthprof.report.rows import device_rows, rows
 from depthprof.units import duration
@@ -43,9 +44,24 @@ def html(judged: Judged, figures: Mapping[str, str]) -> str:
         labels=[side.label for side in run.sides],
         environment=[(k, v) for k, v in asdict(run.environment).items() if v is not None],
         policy=asdict(judged.policy),
+        inside=_inside(judged.drilled),
         created=run.created,
         command=run.command,
     )
+
+
+def _inside(drilled: Drilled | None) -> dict[str, Any] | None:
+    """Tables and remarks of what lies inside, None where nobody looked."""
+    if drilled is None:
+        return None
+    tables = [
+        (inside.PARTS_HEAD, inside.part_rows(drilled)),
+        (inside.ops_head(drilled), inside.op_rows(drilled)),
+    ]
+    return {
+        "tables": [(head, lines) for head, lines in tables if lines],
+        "remarks": inside.remarks(drilled),
+    }
 
 
 def _tone(judged: Judged) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from depthprof.records import Judged
+from depthprof.records import Drilled, Judged
 from depthprof.report import active, found, wording
+from depthprof.report import drilled as inside
 from depthprof.report.rows import Row, device_rows
 
 
@@ -17,6 +18,8 @@ def markdown(judged: Judged) -> str:
         parts += ["", escaped(wording.DEVICE_LEGEND)]
     parts += ["", *(f"- {escaped(remark)}" for remark in wording.remarks(judged))]
     parts += _findings(judged)
+    if judged.drilled is not None:
+        parts += _inside(judged.drilled)
     parts += ["", "## Conditions", ""]
     parts += table(("", ""), wording.facts(judged.run))
     parts += _active(judged)
@@ -47,6 +50,15 @@ def _active(judged: Judged) -> list[str]:
     parts = ["", f"## {active.TITLE}", ""]
     parts += table(("", *labels), rows) if rows else []
     return parts + (["", *(f"- {escaped(note)}" for note in notes)] if notes else [])
+
+
+def _inside(drilled: Drilled) -> list[str]:
+    parts = ["", "## Inside", ""]
+    if drilled.parts:
+        parts += [*table(inside.PARTS_HEAD, inside.part_rows(drilled)), ""]
+    if drilled.ops:
+        parts += [*table(inside.ops_head(drilled), inside.op_rows(drilled)), ""]
+    return [*parts, *(f"- {escaped(remark)}" for remark in inside.remarks(drilled))]
 
 
 def _environment(judged: Judged) -> list[tuple[str, str]]:

@@ -43,7 +43,9 @@ def summary(judged: Judged, folder: Path | None = None) -> dict[str, Any]:
     if judged.comparison and judged.judgement:
         document |= _compared(judged.comparison, judged.judgement, run.sides[1])
     elif judged.profile:
+        drilled = judged.drilled
         document |= _profiled(judged.profile)
+        document["drilled"] = None if drilled is None else asdict(drilled)
     finite: dict[str, Any] = _finite(
         document
         | {

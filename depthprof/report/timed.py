@@ -1,0 +1,77 @@
+"""Whether our clocks agree with torch.profiler's, for people."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from depthprof.records import StageTiming, Timing
+from depthprof.units import duration, signed_duration
+
+HEADS = {
+    "device": ("device clock", "ours", "profiler", "differ", "work", "busy", "kernels", ""),
+    "host": ("host clock", "ours", "profiler", "differ", ""),
+}
+LEGEND = (
+    "profiler: between the same marks by its time stamps; work: from the first start to the last"
+    " end of the stage's kernels and copies; busy: while one of them ran. A work shorter than ours"
+    " means that the device waited for the host inside the stage."
+)
+
+
+def print_timing(timing: Timing, console: Console) -> None:
+    """Print a table a clock and the sentence; fits 80 columns."""
+    console.print(Text(f"{timing.device_name} ({timing.device})", style="bold"))
+    for clock, head in HEADS.items():
+        rows = [stage for stage in timing.stages if stage.clock == clock]
+        if rows:
+            console.print()
+            console.print(_table(head, rows))
+    if any(stage.clock == "device" for stage in timing.stages):
+        console.print()
+        console.print(Text(LEGEND, style="dim"))
+    console.print()
+    console.print(Text(sentence(timing), style="bold"))
+    if timing.note:
+        console.print(Text(f"{timing.note[0].upper()}{timing.note[1:]}."))
+
+
+def sentence(timing: Timing) -> str:
+    """What came of it, in one sentence."""
+    if not timing.adds_up:
+        return "The host's spans do not add up to their iterations: its clock ran backwards."
+    wrong = [f"{stage.stage} ({stage.clock})" for stage in timing.stages if not stage.agrees]
+    if wrong:
+        return f"Our spans and torch.profiler's do not agree in {', '.join(wrong)}."
+    clocks = " and ".join(dict.fromkeys(stage.clock for stage in timing.stages))
+    return (
+        f"Our {clocks} spans agree with torch.profiler's over {timing.iterations} iterations; host"
+        f" spans add up exactly; the two host clocks are apart by {_apart(timing)}."
+    )
+
+
+def _apart(timing: Timing) -> str:
+    if timing.apart_ns < 0:
+        return f"{duration(-timing.apart_ns)} more than their readings allow"
+    return f"at most {duration(timing.apart_ns)} once aligned"
+
+
+def _table(head: tuple[str, ...], rows: list[StageTiming]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    for place, name in enumerate(head):
+        ends = place in (0, len(head) - 1)
+        table.add_column(Text(name), justify="left" if ends else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in _cells(row)))
+    return table
+
+
+def _cells(row: StageTiming) -> tuple[str, ...]:
+    last = "agrees" if row.agrees else "DIFFERS"
+    first = (row.stage, duration(row.ours_ns), duration(row.theirs_ns))
+    differ = signed_duration(row.difference_ns)
+    if row.clock == "host":
+        return (*first, differ, last)
+    if row.work_ns is None or row.busy_ns is None:
+        return (*first, differ, "none", "", "0", last)
+    work, busy = duration(row.work_ns), duration(row.busy_ns)
+    return (*first, differ, work, busy, str(row.works), last)
