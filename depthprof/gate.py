@@ -145,7 +145,7 @@ def _unsure(row: StageComparison, policy: Policy) -> Reason:
     interval, band = times(row.ratio.low, row.ratio.high), times(1 / clear, clear)
     text = f"ratio {interval}: neither within {same} nor clear of {band}"
     if row.ratio.low > clear or row.ratio.high < 1 / clear:
-        text = f"ratio {interval}: a change, but not surely within {same} nor most likely beyond it"
+        text = f"ratio {interval}: a change, but {_lacking(row, policy)}"
     if (heard := len(row.launch_ratios)) < FEWEST_LAUNCHES:
         what = "launch" if heard == 1 else "launches"
         text += f"; {heard} {what} cannot tell a small change from what a memory layout does"
@@ -158,6 +158,23 @@ def _unsure(row: StageComparison, policy: Policy) -> Reason:
 
 def _finite(estimate: Estimate | None) -> bool:
     return estimate is None or math.isfinite(estimate.low + estimate.value + estimate.high)
+
+
+def _lacking(row: StageComparison, policy: Policy) -> str:
+    """What a ratio that is surely a change lacks to be called one."""
+    ratio, difference = row.ratio, row.difference_ns
+    if ratio is None or difference is None:
+        raise ValueError("a decision by ratio needs both intervals")
+    reach = math.log1p(policy.threshold_of(row.stage))
+    if abs(math.log(ratio.value)) <= reach:
+        return f"neither surely within {percent(policy.threshold_of(row.stage))} nor beyond it"
+    clear_ns = CLEARANCE * policy.floor_ns
+    if difference.low > clear_ns or difference.high < -clear_ns:
+        return (
+            f"the difference, {duration(difference.value)}, is within {duration(policy.floor_ns)}"
+        )
+    interval = f"{duration(difference.low)} to {duration(difference.high)}"
+    return f"the difference, {interval}, is not clear of {duration(clear_ns)}"
 
 
 def _disagree(row: StageComparison, change: Status) -> bool:

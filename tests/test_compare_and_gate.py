@@ -417,6 +417,25 @@ def test_a_stricter_threshold_never_makes_a_slower_stage_pass(
     assert not (lax is Status.SLOWER and strict is not Status.SLOWER)
 
 
+@pytest.mark.parametrize(
+    ("ratio", "difference", "said"),
+    [
+        ((1.02, 1.025, 1.04), (2e5, 2.5e5, 4e5), "a change, but neither surely within 3 % nor"),
+        ((1.02, 1.2, 1.4), (-1e5, 2e5, 4e5), "difference, -100 us to 400 us, is not clear of 1.67"),
+        ((1.02, 1.2, 1.4), (2e3, 4e3, 6e3), "the difference, 4.00 us, is within 5.00 us"),
+        ((0.9, 1.2, 1.4), (-1e5, 2e5, 4e5), "neither within 3 % nor clear of"),
+    ],
+)
+def test_an_undecided_stage_says_what_is_lacking(
+    ratio: tuple[float, ...], difference: tuple[float, ...], said: str
+) -> None:
+    estimates = [Estimate(x[1], x[0], x[2], 0.99) for x in (ratio, difference)]
+    row = StageComparison("forward", "host", SUMMARY, SUMMARY, *estimates, (1.2,) * 6, 20)
+    status, reason = decide_stage(row, POLICY)
+    assert status is Status.INCONCLUSIVE
+    assert said in reason.text
+
+
 def test_decide_needs_no_run() -> None:
     comparison = compare(simulated(turns=20, change={"forward": 2.0}), POLICY)
     assert isinstance(comparison, Comparison)
