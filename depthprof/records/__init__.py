@@ -29,7 +29,14 @@ from depthprof.records.judgement import (
     TimerView,
     Verdict,
 )
-from depthprof.records.limits import CopyRate, Limits, MatrixRate, StageFloor, limits_from
+from depthprof.records.limits import (
+    CopyRate,
+    Limits,
+    MatrixRate,
+    StageFloor,
+    limits_fingerprint,
+    limits_from,
+)
 from depthprof.records.observed import Memory, Observed, StageWork, Trait, observed_from
 from depthprof.records.run import (
     RUN_SCHEMA,
@@ -132,6 +139,7 @@ __all__ = [
     "decode_digest",
     "encode",
     "encode_digest",
+    "limits_fingerprint",
     "limits_from",
     "observed_from",
     "workload_differences",
