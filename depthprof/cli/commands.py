@@ -85,6 +85,23 @@ def doctor(arguments: Namespace) -> int:
     return code
 
 
+def limits(arguments: Namespace) -> int:
+    """Measure, or find, what this machine and a device can do at best; keep it and show it."""
+    from dataclasses import asdict
+
+    from depthprof import api
+
+    found = api.limits(arguments.device, arguments.threads, fresh=arguments.fresh)
+    if write_json(arguments.json, {"schema": 1, "kind": "limits", **asdict(found)}):
+        return 0
+    from rich.console import Console
+
+    from depthprof.report.limited import print_limits
+
+    print_limits(found, Console())
+    return 0
+
+
 def report(arguments: Namespace) -> int:
     """Make the reports of a saved run again; its own policy holds unless options change it."""
     from depthprof.gate import judge
@@ -157,6 +174,7 @@ def _measure(arguments: Namespace, texts: tuple[str, ...]) -> int:
         separate=getattr(arguments, "separate", False),
         seed=0 if arguments.seed is None else arguments.seed,
         command=shlex.join(["python", "-m", "depthprof", *sys.argv[1:]]),
+        observe=not arguments.no_observe,
     )
     api.check_plan(plan)
     out = Path(arguments.out)
@@ -268,6 +286,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "report": report,
     "calibrate": calibrate,
     "doctor": doctor,
+    "limits": limits,
     "variants": variants,
     "gate": gate,
     "runs": runs,

@@ -6,7 +6,7 @@ the machine falls on all alike, and a clear case can end within seconds. On a GP
 workers would hold its memory, and where memory is short, one launch follows the other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from time import monotonic
@@ -17,7 +17,7 @@ from depthprof.machine import free_memory_bytes
 from depthprof.measure.launch import LaunchTaker
 from depthprof.measure.ledger import Ledger
 from depthprof.measure.plan import Enough, OnProgress, Plan, Progress
-from depthprof.records import Failure, Run
+from depthprof.records import Failure, Limits, Run
 
 FEWEST_TURNS = 2
 """A launch takes so many turns before anything is decided: it has a layout to show."""
@@ -29,7 +29,12 @@ MEMORY_RATIO = 0.5
 """Launches are held side by side if they take no more than this part of the free memory."""
 
 
-def measure(plan: Plan, on_progress: OnProgress, enough: Enough) -> Run:
+def measure(
+    plan: Plan,
+    on_progress: OnProgress,
+    enough: Enough,
+    known_limits: Mapping[str, Limits] | None = None,
+) -> Run:
     """Measure what was planned.
 
     The parent measures nothing itself: it tells workers whose turn it is. Ctrl-C and a failing
@@ -39,17 +44,25 @@ def measure(plan: Plan, on_progress: OnProgress, enough: Enough) -> Run:
         plan: sides, pictures, budget.
         on_progress: told where the run stands after each block.
         enough: asked at the scheduled looks (depthprof.looks) whether the run may end.
+        known_limits: limits measured before, by fingerprint; asked only where the plan observes.
 
     Raises:
         DepthprofError: a side was refused or failed before anything was measured.
         KeyboardInterrupt: Ctrl-C before anything was measured.
     """
-    return _Conduct(plan, on_progress, enough).run()
+    return _Conduct(plan, on_progress, enough, known_limits or {}).run()
 
 
 class _Conduct:
-    def __init__(self, plan: Plan, on_progress: OnProgress, enough: Enough) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        on_progress: OnProgress,
+        enough: Enough,
+        known_limits: Mapping[str, Limits],
+    ) -> None:
         self._plan = plan
+        self._known_limits = known_limits
         self._on_progress = on_progress
         self._enough = enough
         self._ledger = Ledger(plan)
@@ -92,6 +105,8 @@ class _Conduct:
                         self._make_ready(taker, share_s)
                 first += len(takers)
                 self._rotate(takers, share_s * len(takers), is_last=first == count)
+                if self._plan.observe and takers[0].index == 0:
+                    takers[0].look(self._known_limits)
 
     @contextmanager
     def _opened(self) -> Iterator[list[LaunchTaker]]:

@@ -48,6 +48,7 @@ class Plan:
         separate: give each side a worker of its own even if they could share.
         seed: of the layouts and of the order of turns.
         command: how the user asked for it, kept with the run.
+        observe: look at one more iteration of each side, untimed, and measure the limits.
         worker: module that is run as the worker; the study and the tests have their own.
     """
 
@@ -58,6 +59,7 @@ class Plan:
     separate: bool = False
     seed: int = 0
     command: str = ""
+    observe: bool = False
     worker: str = WORKER
 
     @property
@@ -76,7 +78,8 @@ class Plan:
 class Progress:
     """Where a run stands: for the live display.
 
-    `phase` is "starting", "warming up" or "measuring"; `left_s` counts measured turns only.
+    `phase` is "starting", "warming up", "measuring" or "looking" (at what a side does, after its
+    turns); `left_s` counts measured turns only.
     """
 
     phase: str
