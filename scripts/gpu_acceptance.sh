@@ -32,6 +32,7 @@ compare() { # the exit codes 0, 1 and 3 are verdicts; 2 and others are failures
 nvidia-smi > "$FOLDER/nvidia-smi.txt" 2>&1
 check tests-cuda "0" "$PYTHON" -m pytest -q tests/test_cuda.py
 check doctor "0 3" "$PYTHON" -m depthprof doctor --device cuda
+check limits "0" "$PYTHON" -m depthprof limits --device cuda --fresh
 check figures "0 1" "$PYTHON" -m scripts.figures --quick
 compare small-image v1 v2 --model small --budget 20
 compare small-depth v1 v2 --model small --product depth --budget 20
