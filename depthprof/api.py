@@ -1,6 +1,7 @@
 """The public functions: load a model or a pipeline, profile one variant, compare two."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,13 +9,14 @@ from typing import TYPE_CHECKING
 from depthprof.calibration import calibrate as summed_up
 from depthprof.calibration import fingerprint
 from depthprof.calibrationfile import check_calibrations, find_calibration, write_calibration
-from depthprof.errors import BadInput, PipelineError
+from depthprof.errors import BadInput, OutputError, PipelineError
 from depthprof.gate import judge, look_at
+from depthprof.limitsfile import kept_limits, write_limits
 from depthprof.looks import Look
-from depthprof.measure import Plan, Progress, SidePlan, measure
+from depthprof.measure import Plan, Progress, SidePlan, measure, take_limits
 from depthprof.measure.plan import TELEMETRY_S, OnProgress
 from depthprof.pipelines.registry import check_variant
-from depthprof.records import Calibration, Judged, Policy, Run, Workload
+from depthprof.records import Calibration, Judged, Limits, Policy, Run, Workload
 
 if TYPE_CHECKING:
     import torch
@@ -89,6 +91,7 @@ def compare(
     budget_s: float = DEFAULT_BUDGET_S,
     launches: int | None = None,
     separate: bool = False,
+    observe: bool = True,
     policy: Policy | None = None,
     on_progress: OnProgress | None = None,
     telemetry_s: float | None = TELEMETRY_S,
@@ -102,6 +105,7 @@ def compare(
         checkpoints: by side ("a", "b"), a file of weights.
         budget_s: seconds of measured turns; set-up and warm-up come on top.
         launches: starts of the worker process; separate: a worker for each side.
+        observe: look at one more iteration of each side, and at what the machine can do.
         policy: what counts as slower; on_progress: told after each block.
         telemetry_s: seconds between two readings of GPU and host; None: none are taken.
 
@@ -121,6 +125,7 @@ def compare(
         budget_s=budget_s,
         launches=launches,
         separate=separate,
+        observe=observe,
         seed=both.seed,
         telemetry_s=telemetry_s,
     )
@@ -135,6 +140,7 @@ def profile(
     checkpoint: str | Path | None = None,
     budget_s: float = DEFAULT_BUDGET_S,
     launches: int | None = None,
+    observe: bool = True,
     policy: Policy | None = None,
     on_progress: OnProgress | None = None,
     telemetry_s: float | None = TELEMETRY_S,
@@ -147,6 +153,7 @@ def profile(
         images=tuple(Path(image) for image in images),
         budget_s=budget_s,
         launches=launches,
+        observe=observe,
         seed=known.seed,
         telemetry_s=telemetry_s,
     )
@@ -213,6 +220,23 @@ def calibrate(
     return found
 
 
+def limits(device: str = "auto", threads: int | None = None, *, fresh: bool = False) -> Limits:
+    """Give what this machine and a device can do at best; measured once, and then kept.
+
+    Args:
+        device: "auto", "cpu", "cuda" or "cuda:N". threads: torch's; None as `compare` sets them.
+        fresh: measure again, whatever is kept.
+
+    Raises:
+        DepthprofError: no such device, a broken file, or they could not be measured or saved.
+    """
+    known = {} if fresh else kept_limits()
+    found = take_limits(Workload(device=device, threads=threads), known)
+    if found.fingerprint not in known:
+        write_limits(found)
+    return found
+
+
 def _numbered(on_progress: OnProgress, number: int, count: int) -> OnProgress:
     def tell(progress: Progress) -> None:
         phase = f"{progress.phase} (comparison {number} of {count})"
@@ -224,10 +248,12 @@ def _numbered(on_progress: OnProgress, number: int, count: int) -> OnProgress:
 def carry_out(plan: Plan, policy: Policy, on_progress: OnProgress | None = None) -> Judged:
     """Measure a plan and judge the run; the one place where both towers are called.
 
-    A calibration of this machine and workload, if there is one, joins the policy.
+    A calibration of this machine and workload, if there is one, joins the policy. Limits that the
+    run measured are kept for those that follow.
     """
     check_plan(plan)
     check_calibrations()
+    limits_known = kept_limits() if plan.observe else {}
     known: dict[str, Calibration | None] = {}
 
     def policy_of(run: Run) -> Policy:
@@ -239,7 +265,10 @@ def carry_out(plan: Plan, policy: Policy, on_progress: OnProgress | None = None)
     def look(run: Run, may_grow: bool) -> Look:
         return look_at(run, policy_of(run), may_grow)
 
-    run = measure(plan, on_progress or _silent, look)
+    run = measure(plan, on_progress or _silent, look, limits_known)
+    if run.limits is not None and run.limits.fingerprint not in limits_known:
+        with suppress(OutputError):  # the run has them; the next one will have to measure again
+            write_limits(run.limits)
     return judge(run, policy_of(run))
 
 

@@ -5,7 +5,7 @@ a stage. Host spans add up to the iteration's wall time exactly: each mark ends 
 begins the next.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,11 @@ class Iteration:
             pipeline.d2h,
             pipeline.deliver,
         )
+
+    @property
+    def calls(self) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+        """The stages in order: name, and what is called."""
+        return tuple(zip(STAGES, self._calls, strict=True))
 
     def block(self, batches: Sequence[Any], iterations: int, watch: bool = False) -> Block:
         """Run some iterations, one after the other, the batches taken in turn.

@@ -58,6 +58,14 @@ def times(*ratios: float) -> str:
     return " - ".join(f"{ratio:.{decimals}f}" for ratio in ratios)
 
 
+def rate(per_second: float, unit: str) -> str:
+    """Format a rate given in a unit a second: 1.2e10, "B" -> "12.0 GB/s" (powers of ten)."""
+    for limit, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if per_second >= limit * 0.9995:
+            return f"{significant(per_second / limit)} {prefix}{unit}/s"
+    return f"{significant(per_second)} {unit}/s" if math.isfinite(per_second) else "n/a"
+
+
 def binary_size(size_bytes: float) -> str:
     """Format a size given in bytes: "1.2 MiB"."""
     for limit, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):

@@ -9,6 +9,8 @@ import torch
 from depthprof import Workload, load_pipeline
 from depthprof.clock import CudaClock, clock_for
 from depthprof.iteration import Iteration
+from depthprof.limits import measure_limits
+from depthprof.observe import observe
 from depthprof.pictures import load_pictures
 from depthprof.records import STAGES
 
@@ -66,3 +68,41 @@ def test_device_span_of_a_known_kernel_agrees_with_a_synchronised_timing() -> No
     end.record()
     torch.cuda.synchronize()
     assert ours_ns == pytest.approx(start.elapsed_time(end) * 1e5, rel=0.1)
+
+
+def test_limits_of_a_gpu_are_sane() -> None:
+    limits = measure_limits("cuda:0")
+    rates = {(one.direction, one.memory, one.size_bytes): one.bytes_per_s for one in limits.copies}
+    assert len(rates) == 16
+    largest = max(size for _, _, size in rates)
+    for direction in ("h2d", "d2h"):
+        pinned, pageable = (rates[direction, kind, largest] for kind in ("pinned", "pageable"))
+        assert pinned >= 0.9 * pageable
+        assert pinned >= rates[direction, "pinned", 64 << 10]
+    assert limits.flops_per_s("fp16") is not None
+    products = {one.dtype: one.flops_per_s for one in limits.matrix}
+    assert products["fp16"] > products["fp32"]
+    assert limits.memory_bytes_per_s > max(rates.values())
+    assert 0 < limits.launch_ns < 1e6
+
+
+def test_published_copies_are_pageable_and_memory_has_peaks() -> None:
+    pipeline = load_pipeline("v2", Workload(input_size=98, device="cuda"))
+    images = [load_pictures(None, keeps_aspect=True)[0][0]]
+    calls = Iteration(pipeline, clock_for("cuda:0")).calls
+    with torch.no_grad():
+        found = observe(pipeline, calls, images, "cuda:0")
+    for stage in ("h2d", "d2h"):
+        copied = found.trait("pageable_copy", stage)
+        work = found.work_of(stage)
+        assert copied is not None
+        assert work is not None
+        assert copied.amount == work.written_bytes > 0
+    where = found.trait("weights_on")
+    assert where is not None
+    assert where.where == "cuda:0"
+    peaks = found.memory
+    assert peaks.weights_bytes is not None
+    assert peaks.device_allocated_bytes is not None
+    assert peaks.device_reserved_bytes is not None
+    assert peaks.weights_bytes <= peaks.device_allocated_bytes <= peaks.device_reserved_bytes

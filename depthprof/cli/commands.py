@@ -106,6 +106,23 @@ def _timing(arguments: Namespace) -> int:
     return code
 
 
+def limits(arguments: Namespace) -> int:
+    """Measure, or find, what this machine and a device can do at best; keep it and show it."""
+    from dataclasses import asdict
+
+    from depthprof import api
+
+    found = api.limits(arguments.device, arguments.threads, fresh=arguments.fresh)
+    if write_json(arguments.json, {"schema": 1, "kind": "limits", **asdict(found)}):
+        return 0
+    from rich.console import Console
+
+    from depthprof.report.limited import print_limits
+
+    print_limits(found, Console())
+    return 0
+
+
 def report(arguments: Namespace) -> int:
     """Make the reports of a saved run again; its own policy holds unless options change it."""
     from depthprof.gate import judge
@@ -181,6 +198,7 @@ def _measure(arguments: Namespace, texts: tuple[str, ...]) -> int:
         seed=0 if arguments.seed is None else arguments.seed,
         command=shlex.join(["python", "-m", "depthprof", *sys.argv[1:]]),
         telemetry_s=None if arguments.no_telemetry else TELEMETRY_S,
+        observe=not arguments.no_observe,
     )
     api.check_plan(plan)
     check_drilling(arguments)
@@ -296,6 +314,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "report": report,
     "calibrate": calibrate,
     "doctor": doctor,
+    "limits": limits,
     "variants": variants,
     "gate": gate,
     "runs": runs,

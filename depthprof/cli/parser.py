@@ -40,6 +40,7 @@ def build_parser() -> Parser:
     _report(commands)
     _calibrate(commands)
     _doctor(commands)
+    _limits(commands)
     _gate(commands)
     store_parser.add_runs(_command(commands, "runs", "list, show, tag, export, import kept runs"))
     store_parser.add_baseline(
@@ -68,6 +69,7 @@ def _compare(commands: "argparse._SubParsersAction[Parser]") -> None:
     parser.add_argument("candidate", metavar="B", help="the candidate, such as v2")
     _workload(parser)
     _measuring(parser)
+    _observing(parser)
     parser.add_argument(
         "--separate", action="store_true", help="a worker process for each side, not one for both"
     )
@@ -86,6 +88,7 @@ def _profile(commands: "argparse._SubParsersAction[Parser]") -> None:
     parser.add_argument("baseline", metavar="A", help="what to measure, such as v2")
     _workload(parser)
     _measuring(parser)
+    _observing(parser)
     _policy(parser)
     _drilling(parser)
     _output(parser)
@@ -131,6 +134,16 @@ def _doctor(commands: "argparse._SubParsersAction[Parser]") -> None:
         help="check our clocks against torch.profiler's instead, on a side [v2]",
     )
     parser.add_argument("--json", metavar="FILE", help="write the findings there; - prints only it")
+
+
+def _limits(commands: "argparse._SubParsersAction[Parser]") -> None:
+    parser = _command(commands, "limits", "measure what this machine could do at best, and keep it")
+    parser.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda[:N]")
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="torch threads [CPU: all cores but one]"
+    )
+    parser.add_argument("--fresh", action="store_true", help="measure again, whatever is kept")
+    parser.add_argument("--json", metavar="FILE", help="write the limits there; - prints only it")
 
 
 def _calibrate(commands: "argparse._SubParsersAction[Parser]") -> None:
@@ -214,6 +227,14 @@ def _drilling(parser: Parser) -> None:
     )
     group.add_argument(
         "--trace-iterations", type=int, default=3, metavar="N", help="iterations traced [3]"
+    )
+
+
+def _observing(parser: Parser) -> None:
+    parser.add_argument(
+        "--no-observe",
+        action="store_true",
+        help="no untimed look at work and memory of an iteration, and no limits",
     )
 
 

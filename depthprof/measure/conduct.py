@@ -7,7 +7,7 @@ workers would hold its memory, and where memory is short, one launch follows the
 first launches scatter so much that they leave a stage undecided, and more would not, more follow.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from time import monotonic
@@ -19,7 +19,7 @@ from depthprof.measure.launch import LaunchTaker
 from depthprof.measure.ledger import Ledger
 from depthprof.measure.plan import LookAt, OnProgress, Plan, Progress
 from depthprof.measure.telemetry import Watching
-from depthprof.records import Failure, Run
+from depthprof.records import Failure, Limits, Run
 
 FEWEST_TURNS = 2
 """A launch takes so many turns before anything is decided: it has a layout to show."""
@@ -35,7 +35,12 @@ MEMORY_RATIO = 0.5
 """Launches are held side by side if they take no more than this part of the free memory."""
 
 
-def measure(plan: Plan, on_progress: OnProgress, look_at: LookAt) -> Run:
+def measure(
+    plan: Plan,
+    on_progress: OnProgress,
+    look_at: LookAt,
+    known_limits: Mapping[str, Limits] | None = None,
+) -> Run:
     """Measure what was planned.
 
     The parent measures nothing itself: it tells workers whose turn it is. Ctrl-C and a failing
@@ -45,17 +50,25 @@ def measure(plan: Plan, on_progress: OnProgress, look_at: LookAt) -> Run:
         plan: sides, pictures, budget.
         on_progress: told where the run stands after each block.
         look_at: asked at the scheduled looks (depthprof.looks) whether the run may end.
+        known_limits: limits measured before, by fingerprint; asked only where the plan observes.
 
     Raises:
         DepthprofError: a side was refused or failed before anything was measured.
         KeyboardInterrupt: Ctrl-C before anything was measured.
     """
-    return _Conduct(plan, on_progress, look_at).run()
+    return _Conduct(plan, on_progress, look_at, known_limits or {}).run()
 
 
 class _Conduct:
-    def __init__(self, plan: Plan, on_progress: OnProgress, look_at: LookAt) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        on_progress: OnProgress,
+        look_at: LookAt,
+        known_limits: Mapping[str, Limits],
+    ) -> None:
         self._plan = plan
+        self._known_limits = known_limits
         self._on_progress = on_progress
         self._look_at = look_at
         self._launches = plan.launch_count
@@ -104,6 +117,8 @@ class _Conduct:
                         self._make_ready(taker, share_s)
                 first += len(takers)
                 self._rotate(takers, share_s * len(takers), is_last=first == self._launches)
+                if self._plan.observe and takers[0].index == 0:
+                    takers[0].look(self._known_limits)
             if self._found is Look.MORE_LAUNCHES:
                 self._launches = self._plan.most_launches
                 self._decided, self._found = False, Look.GO_ON

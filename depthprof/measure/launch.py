@@ -1,6 +1,6 @@
 """One launch: workers started with a layout of their own, warmed up, and asked for turns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from random import Random
@@ -10,6 +10,7 @@ from typing import Any
 
 from depthprof.errors import WorkerLost
 from depthprof.measure.ledger import Ledger
+from depthprof.measure.looking import look
 from depthprof.measure.plan import Plan, SidePlan, first_order, turn_order
 from depthprof.measure.process import Layout, WorkerProcess
 from depthprof.measure.warm_up import (
@@ -18,7 +19,7 @@ from depthprof.measure.warm_up import (
     iterations_for,
     warm_up_end,
 )
-from depthprof.records import WARM_UP_TURN, Launch
+from depthprof.records import WARM_UP_TURN, Launch, Limits
 
 WATCH_FROM_NS = 2_000_000
 """From this length on an iteration is watched mark by mark, which costs it up to half a percent,
@@ -33,6 +34,9 @@ iteration has nothing to gain from it."""
 LOAD_LIMIT_S = 900.0
 BLOCK_LIMIT_S = 600.0
 """A worker that gives no answer for so long is taken to hang."""
+
+LOOK_LIMIT_S, LOOK_RATIO = 60.0, 20.0
+"""Looking at an iteration may take so long, and so many times the iteration on top."""
 
 Tell = Callable[[str], None]
 
@@ -148,6 +152,15 @@ class LaunchTaker:
             self._tell("measuring")
         self._turns += 1
         self._ledger.pairs += 1
+
+    def look(self, known: Mapping[str, Limits]) -> None:
+        """Have each side looked at, and the limits measured where they are not known.
+
+        What cannot be had is left out, with a note why; the run stays as it was measured.
+        """
+        self._tell("looking")
+        slowest_s = max(rounds[-1] for rounds in self._rounds_ns.values()) / 1e9
+        look(self._workers, self._ledger, known, LOOK_LIMIT_S + LOOK_RATIO * slowest_s)
 
     def _next_order(self) -> tuple[str, ...]:
         return turn_order(self._order, self._turns)

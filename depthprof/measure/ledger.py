@@ -1,7 +1,7 @@
 """What has been measured so far, row by row, and the Run it makes at any moment."""
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,8 @@ from depthprof.records import (
     Failure,
     Interruptions,
     Launch,
+    Limits,
+    Observed,
     Picture,
     Run,
     Samples,
@@ -52,6 +54,9 @@ class Ledger:
     gpus: dict[str, dict[str, Any]] = field(default_factory=dict)
     pairs: int = 0
     blocks: int = 0
+    observed: dict[str, Observed] = field(default_factory=dict)
+    unseen: dict[str, str] = field(default_factory=dict)
+    limits: Limits | None = None
 
     def loaded(self, answers: dict[str, dict[str, Any]], environment: dict[str, Any]) -> None:
         """Note what the sides really are, as the first launch's workers told."""
@@ -95,7 +100,7 @@ class Ledger:
             raise ValueError("there is no run before a worker has loaded its sides")
         return Run(
             created=self.created,
-            sides=self.sides,
+            sides=tuple(self._looked_at(side) for side in self.sides),
             environment=self.environment,
             pictures=self.pictures,
             launches=tuple(self.launches),
@@ -109,7 +114,14 @@ class Ledger:
             command=self.plan.command,
             conditions=self._conditions(),
             telemetry=self.telemetry,
+            limits=self.limits,
         )
+
+    def _looked_at(self, side: Side) -> Side:
+        """The side with what was seen of it after its turns, or why nothing was."""
+        why = self.unseen.get(side.name)
+        notes = side.notes if why is None else (*side.notes, f"{side.label}: {why}")
+        return replace(side, observed=self.observed.get(side.name), notes=notes)
 
     def _conditions(self) -> BlockConditions:
         rows = np.asarray(self.conditions, dtype=np.int64).reshape(-1, 2 + len(WITNESSES))

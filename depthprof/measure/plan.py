@@ -45,6 +45,7 @@ class Plan:
         separate: give each side a worker of its own even if they could share.
         seed: of the layouts and of the order of turns.
         command: how the user asked for it, kept with the run.
+        observe: look at one more iteration of each side, untimed, and measure the limits.
         worker: module that is run as the worker; the study and the tests have their own.
         telemetry_s: seconds between two readings of GPU and host; None: none are taken.
     """
@@ -56,6 +57,7 @@ class Plan:
     separate: bool = False
     seed: int = 0
     command: str = ""
+    observe: bool = False
     worker: str = WORKER
     telemetry_s: float | None = None
 
@@ -80,7 +82,8 @@ class Plan:
 class Progress:
     """Where a run stands: for the live display.
 
-    `phase` is "starting", "warming up" or "measuring"; `left_s` counts measured turns only.
+    `phase` is "starting", "warming up", "measuring" or "looking" (at what a side does, after its
+    turns); `left_s` counts measured turns only.
     """
 
     phase: str

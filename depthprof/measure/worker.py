@@ -35,8 +35,10 @@ class Worker:
 
     def __init__(self) -> None:
         self._iterations: dict[str, Iteration] = {}
+        self._pipelines: dict[str, Any] = {}
         self._batches: dict[str, list[list[Any]]] = {}
         self._watches: dict[str, BlockWatch] = {}
+        self._devices: dict[str, str] = {}
 
     def load(self, command: dict[str, Any]) -> dict[str, Any]:
         """Load every side of the command and check one iteration of each.
@@ -70,6 +72,23 @@ class Worker:
         except StageFailed as failure:
             raise _of_side(blame(_cause(failure), failure.stage), name) from failure
 
+    def observe(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Look at one untimed iteration of one side."""
+        from depthprof.observe import observe  # late: few workers are asked
+
+        name = command["side"]
+        try:
+            with torch.no_grad():
+                seen = observe(
+                    self._pipelines[name],
+                    self._iterations[name].calls,
+                    self._batches[name][0],
+                    self._devices[name],
+                )
+        except PipelineError as error:
+            raise _of_side(error, name) from error
+        return {"observed": asdict(seen)}
+
     def _load_side(self, side: dict[str, Any], images: list[str]) -> dict[str, Any]:
         name = side["name"]
         try:
@@ -99,9 +118,11 @@ class Worker:
         except PipelineError as error:
             raise _of_side(error, name) from error
         self._batches[name] = batches
+        self._pipelines[name] = pipeline
         self._iterations[name] = Iteration(pipeline, clock_for(workload.device))
         gpu = _gpu(workload.device)
         self._watches[name] = BlockWatch(None if gpu is None else GpuWatch(gpu).read)
+        self._devices[name] = workload.device
         weights = getattr(pipeline, "weights", None)
         return {
             "workload": asdict(workload),
@@ -118,10 +139,26 @@ class Worker:
         }
 
 
+def limits(command: dict[str, Any]) -> dict[str, Any]:
+    """Measure what this machine and a device can do, unless these limits are known."""
+    from depthprof.limits import fingerprint_of, measure_limits  # late: few workers are asked
+
+    workload = resolve_device(workload_from(command["workload"]))
+    _set_threads(workload)
+    try:
+        fingerprint = fingerprint_of(workload.device)
+        known = fingerprint in command["known"]
+        measured = None if known else asdict(measure_limits(workload.device))
+    except (RuntimeError, MemoryError) as error:  # of CUDA, or no memory
+        raise PipelineError(f"the limits of {workload.device} cannot be had: {error}") from error
+    return {"fingerprint": fingerprint, "limits": measured}
+
+
 def main() -> None:
     """Serve until the parent is done."""
     worker = Worker()
-    serve({"load": worker.load, "block": worker.block})
+    acts = {"load": worker.load, "block": worker.block, "observe": worker.observe}
+    serve({**acts, "limits": limits})
 
 
 def _gpu(device: str) -> GpuAddress | None:

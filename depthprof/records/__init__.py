@@ -38,7 +38,14 @@ from depthprof.records.judgement import (
     TimerView,
     Verdict,
 )
-from depthprof.records.limits import CopyRate, Limits, MatrixRate, StageFloor, limits_from
+from depthprof.records.limits import (
+    CopyRate,
+    Limits,
+    MatrixRate,
+    StageFloor,
+    limits_fingerprint,
+    limits_from,
+)
 from depthprof.records.observed import Memory, Observed, StageWork, Trait, observed_from
 from depthprof.records.run import (
     RUN_SCHEMA,
@@ -161,6 +168,7 @@ __all__ = [
     "drilled_from",
     "encode",
     "encode_digest",
+    "limits_fingerprint",
     "limits_from",
     "observed_from",
     "timing_from",

@@ -1,5 +1,7 @@
 """What a machine could do at best, measured once: the floors of every stage come from it."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +19,10 @@ class CopyRate:
 
 @dataclass(frozen=True, slots=True)
 class MatrixRate:
-    """Best rate of a large matrix product in one dtype ("fp32", "fp16", "bf16")."""
+    """Best rate of a large matrix product in one dtype ("fp32", "tf32", "fp16", "bf16").
+
+    "fp32" is without TF32, as torch multiplies by default; "tf32" is float32 with TF32 allowed.
+    """
 
     dtype: str
     flops_per_s: float
@@ -76,6 +81,19 @@ class StageFloor:
     bound_by: str
     reached_ratio: float
     flops_ratio: float | None = None
+
+
+def limits_fingerprint(
+    cpu: str, device_name: str, threads: int, torch: str, driver: str | None
+) -> str:
+    """What limits hold for, in 16 hexadecimal digits.
+
+    Args:
+        cpu: its name. device_name: of the device, the same on a CPU. threads: torch's.
+        torch: its version. driver: the GPU's, None on a CPU.
+    """
+    text = json.dumps([cpu, device_name, threads, torch, driver])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def limits_from(data: Mapping[str, Any]) -> Limits:

@@ -5,6 +5,7 @@ from depthprof.records import (
     WARM_UP_TURN,
     Failure,
     Judged,
+    Memory,
     Run,
     Side,
     StageSummary,
@@ -14,7 +15,7 @@ from depthprof.records import (
 )
 from depthprof.report import calibrated
 from depthprof.report.active import activity_lines
-from depthprof.units import duration, percent
+from depthprof.units import binary_size, duration, percent
 
 DEVICE_MARK = "*"
 DEVICE_LEGEND = (
@@ -75,8 +76,24 @@ def facts(run: Run) -> list[tuple[str, str]]:
     lines.append(("pictures", _pictures(run)))
     lines.append(("measured", _measured(run)))
     lines += activity_lines(run, headings(run))
+    lines += [("memory", text) for text in memory(run)]
     lines += [("note", note) for note in dict.fromkeys(n for one in run.sides for n in one.notes)]
     return lines
+
+
+def memory(run: Run) -> list[str]:
+    """One line: what an iteration of each side held at most; none where nobody looked.
+
+    On a GPU its memory, as torch allocated it; else what the process had resident.
+    """
+    texts = []
+    for side in run.sides:
+        peaks = side.observed.memory if side.observed else Memory(None, None)
+        if peaks.device_allocated_bytes is not None:
+            texts.append(f"{side.label} {binary_size(peaks.device_allocated_bytes)} on the GPU")
+        elif peaks.host_peak_bytes is not None:
+            texts.append(f"{side.label} {binary_size(peaks.host_peak_bytes)}")
+    return [f"{', '.join(texts)} at most"] if texts else []
 
 
 def describe_workload(side: Side) -> str:

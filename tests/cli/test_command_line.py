@@ -47,6 +47,15 @@ def test_compare_prints_a_table_a_sentence_and_where_the_report_is(
     assert len(planned) == 1
 
 
+@pytest.mark.parametrize("words", ["compare v1 v2", "profile v1"])
+@pytest.mark.parametrize("option", ["", "--no-observe"])
+def test_sides_are_looked_at_unless_that_is_not_wanted(
+    words: str, option: str, planned: list[tuple[Plan, Policy]], tmp_path: Path
+) -> None:
+    main([*words.split(), *option.split(), "--out", str(tmp_path), "--quiet"])
+    assert planned[0][0].observe == (not option)
+
+
 def test_json_on_standard_output_is_only_json(
     planned: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

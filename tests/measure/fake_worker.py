@@ -1,7 +1,8 @@
 """A worker without torch whose sides do what their variant's name says. Run as a process.
 
 "ms:5" takes 5 ms a forward; "print" besides prints on standard output as a user's code may;
-"exit@3", "kill@3", "hang@3", "raise@3", "memory@3" do that at the third block; "@load" at loading.
+"exit@3", "kill@3", "hang@3", "raise@3", "memory@3" do that at the third block; "@load" at loading,
+"@observe" when it is to be looked at, "@limits" when the limits are asked for.
 """
 
 import json
@@ -9,8 +10,10 @@ import os
 import signal
 import sys
 import time
+from dataclasses import asdict
 from typing import Any
 
+from tests.records.gpu import LIMITS, OBSERVED
 from tests.runs import ENVIRONMENT, FACTS
 
 
@@ -50,6 +53,13 @@ def main() -> None:
                 "environment": ENVIRONMENT,
                 "memory_bytes": 20_000_000,
             }
+        elif command["command"] == "observe":
+            side = command["side"]
+            answer = act(variants[side], "observe") or {"observed": asdict(OBSERVED)}
+        elif command["command"] == "limits":
+            answer = next((a for v in variants.values() if (a := act(v, "limits"))), None)
+            measured = None if "ab12" in command["known"] else asdict(LIMITS)
+            answer = answer or {"fingerprint": "ab12", "limits": measured}
         else:
             side = command["side"]
             blocks[side] = blocks.get(side, 0) + 1

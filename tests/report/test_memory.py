@@ -1,0 +1,63 @@
+"""Peaks of memory: one line of the conditions in every report, none where nobody looked."""
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from depthprof.gate import judge
+from depthprof.records import Judged, Memory, Policy
+from depthprof.report import wording
+from depthprof.report.html import html
+from depthprof.report.markdown import markdown
+from depthprof.report.summary import summary
+from depthprof.report.terminal import print_judged
+from tests.records.gpu import OBSERVED
+from tests.runs import simulated
+
+HOST = Memory(612 << 20, 99_000_000)
+GPU = Memory(2 << 30, 99_000_000, 500 << 20, 600 << 20)
+
+
+def judged(*memories: Memory | None) -> Judged:
+    run = simulated(turns=12)
+    sides = tuple(
+        replace(side, observed=None if memory is None else replace(OBSERVED, memory=memory))
+        for side, memory in zip(run.sides, memories, strict=True)
+    )
+    return judge(replace(run, sides=sides), Policy())
+
+
+@pytest.mark.parametrize(
+    ("memories", "line"),
+    [
+        ((HOST, replace(HOST, host_peak_bytes=3 << 30)), "v1 612.0 MiB, v2 3.0 GiB at most"),
+        ((GPU, HOST), "v1 500.0 MiB on the GPU, v2 612.0 MiB at most"),
+        ((GPU, None), "v1 500.0 MiB on the GPU at most"),
+        ((Memory(None, 5), HOST), "v2 612.0 MiB at most"),
+        ((Memory(None, 5), None), None),
+        ((None, None), None),
+    ],
+)
+def test_every_report_says_it_in_one_line(
+    memories: tuple[Memory | None, Memory | None], line: str | None
+) -> None:
+    known = judged(*memories)
+    found = [text for word, text in wording.facts(known.run) if word == "memory"]
+    assert found == ([] if line is None else [line])
+    console = Console(file=io.StringIO(), width=80, force_terminal=False)
+    print_judged(known, console)
+    assert isinstance(console.file, io.StringIO)
+    for text in (console.file.getvalue(), markdown(known), html(known, {})):
+        assert (line in text) if line else ("at most" not in text)
+
+
+def test_the_summary_has_all_that_was_seen() -> None:
+    document = json.loads(json.dumps(summary(judged(GPU, None)), allow_nan=False))
+    seen = document["baseline"]["observed"]
+    assert seen["memory"]["device_allocated_bytes"] == 500 << 20
+    assert seen["work"][0].keys() == {"stage", "flops", "read_bytes", "written_bytes", "ops"}
+    assert seen["traits"][0]["code"] == "pageable_copy"
+    assert document["candidate"]["observed"] is None
