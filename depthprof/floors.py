@@ -78,7 +78,7 @@ def least_times_ns(limits: Limits, side: Side, work: StageWork) -> dict[str, flo
     elif work.stage in ("forward", "postprocess"):
         flops = work.flops if work.stage == "forward" else 0
         times = {
-            "arithmetic": _ns(flops, limits.flops_per_s(side.workload.dtype)),
+            "arithmetic": _ns(flops, _best_flops_per_s(limits, side.workload.dtype)),
             "memory": _ns(_traffic_bytes(work), limits.memory_bytes_per_s),
             "launches": work.ops * limits.launch_ns,
         }
@@ -98,14 +98,25 @@ def _floor(limits: Limits, side: Side, work: StageWork, median_ns: float) -> Sta
     bound_by = max(times, key=lambda name: times[name])
     if work.stage in HOST_STAGES and times[bound_by] > median_ns:
         return None  # then the bytes were not moved: a view was handed on
-    arithmetic_ns = times.get("arithmetic")
+    rate = limits.flops_per_s(side.workload.dtype)
+    needed_ns = _ns(work.flops, rate) if "arithmetic" in times else 0.0
     return StageFloor(
         stage=work.stage,
         floor_ns=times[bound_by],
         bound_by=bound_by,
         reached_ratio=times[bound_by] / median_ns,
-        flops_ratio=None if arithmetic_ns is None else arithmetic_ns / median_ns,
+        flops_ratio=needed_ns / median_ns if needed_ns else None,
     )
+
+
+def _best_flops_per_s(limits: Limits, dtype: str) -> float | None:
+    """Best matrix rate that work in a dtype may reach: cuDNN's convolutions take TF32 for float32.
+
+    Source: torch.backends.cudnn.allow_tf32, which is True by default (PyTorch, CUDA semantics).
+    """
+    names = (dtype, "tf32") if dtype == "fp32" else (dtype,)
+    rates = [rate for rate in map(limits.flops_per_s, names) if rate is not None]
+    return max(rates, default=None)
 
 
 def _holds_for(limits: Limits, side: Side) -> bool:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from depthprof.gate import judge
+from depthprof.looks import Look
 from depthprof.measure import Plan, SidePlan, measure
 from depthprof.records import Policy, Run, Samples, Workload
 from depthprof.units import percent
@@ -191,7 +192,7 @@ def main() -> int:
             arguments.launches,
             inputs_pixels,
         )
-        return measure(plan, lambda _: None, lambda _: False)
+        return measure(plan, lambda _: None, lambda *_: Look.GO_ON)
 
     found: list[Counted] = []
     end = monotonic() + arguments.seconds

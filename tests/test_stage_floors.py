@@ -70,6 +70,17 @@ def test_forward_is_bounded_by_whatever_takes_longest() -> None:
     assert of_forward(400 * 10**9, medians_ns=ns, dtype="fp16").floor_ns == pytest.approx(1e6)
 
 
+def test_float32_may_reach_tf32_in_convolutions_and_its_mfu_is_told_of_float32() -> None:
+    work = StageWork("forward", 10**12, 0, 0, 0)
+    with_tf32 = replace(LIMITS, matrix=(*LIMITS.matrix, MatrixRate("tf32", 200e12)))
+    plain, faster = (floors_of(work, limits=limits)["forward"] for limits in (LIMITS, with_tf32))
+    assert plain.floor_ns == pytest.approx(1e12 / 50e12 * 1e9)
+    assert faster.floor_ns == pytest.approx(plain.floor_ns / 4)
+    assert faster.flops_ratio == plain.flops_ratio
+    other = floors_of(work, limits=with_tf32, dtype="fp16")["forward"]
+    assert other.floor_ns == pytest.approx(1e12 / 400e12 * 1e9)
+
+
 def test_operators_that_were_not_launched_one_by_one_bound_nothing() -> None:
     replayed = of_forward(10**9, ops=600, medians_ns={"forward": 1e6})  # 2.4 ms of launches
     assert replayed.bound_by == "arithmetic"

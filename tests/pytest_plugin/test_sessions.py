@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from depthprof.looks import Look
 from depthprof.measure import Plan
 from depthprof.pytest_plugin import session as sessions
 from depthprof.records import Failure, Policy
@@ -210,7 +211,7 @@ def test_a_plan_is_measured_by_workers(
 
     def by_fake_workers(plan: Plan, policy: Policy) -> object:
         of = replace(plan, worker="tests.measure.fake_worker")
-        return judge(measure(of, lambda _: None, lambda _: True), policy)
+        return judge(measure(of, lambda _: None, lambda *_: Look.END), policy)
 
     monkeypatch.setattr(sessions, "carried_out", by_fake_workers)
     pytester.makepyfile(
