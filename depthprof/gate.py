@@ -121,19 +121,32 @@ def _decide_by_ratio(row: StageComparison, policy: Policy) -> tuple[Status, Reas
 
 
 def _change(row: StageComparison, policy: Policy) -> Status | None:
-    """Whether estimate and interval speak of a change, by ratio and by difference alike."""
+    """Whether estimate and interval speak of a change, against the threshold and the floor alike.
+
+    What the interval is worth in time is told by the ratio's, as a part of the baseline's median:
+    launches whose levels differ leave differences wide where ratios are not.
+    """
     ratio, difference = row.ratio, row.difference_ns
     if ratio is None or difference is None:
         raise ValueError("a decision by ratio needs both intervals")
     reach, clear = 1 + policy.threshold_of(row.stage), 1 + policy.clearance_of(row.stage)
     reach_ns, clear_ns = policy.floor_ns, CLEARANCE * policy.floor_ns
-    if ratio.low > clear and difference.low > clear_ns:
+    least_ns, most_ns = _worth_ns(row)
+    if ratio.low > clear and least_ns > clear_ns:
         is_large = ratio.value > reach and difference.value > reach_ns
         return Status.SLOWER if is_large else None
-    if ratio.high < 1 / clear and difference.high < -clear_ns:
+    if ratio.high < 1 / clear and most_ns < -clear_ns:
         is_large = ratio.value < 1 / reach and difference.value < -reach_ns
         return Status.FASTER if is_large else None
     return None
+
+
+def _worth_ns(row: StageComparison) -> tuple[float, float]:
+    """The ratio's interval in nanoseconds of the baseline's median."""
+    if row.ratio is None:
+        raise ValueError("a decision by ratio needs its interval")
+    median_ns = row.baseline.median_ns.value
+    return (row.ratio.low - 1) * median_ns, (row.ratio.high - 1) * median_ns
 
 
 def _unsure(row: StageComparison, policy: Policy) -> Reason:
@@ -168,13 +181,12 @@ def _lacking(row: StageComparison, policy: Policy) -> str:
     reach = math.log1p(policy.threshold_of(row.stage))
     if abs(math.log(ratio.value)) <= reach:
         return f"neither surely within {percent(policy.threshold_of(row.stage))} nor beyond it"
-    clear_ns = CLEARANCE * policy.floor_ns
-    if difference.low > clear_ns or difference.high < -clear_ns:
-        return (
-            f"the difference, {duration(difference.value)}, is within {duration(policy.floor_ns)}"
-        )
-    interval = f"{duration(difference.low)} to {duration(difference.high)}"
-    return f"the difference, {interval}, is not clear of {duration(clear_ns)}"
+    value, floor = duration(difference.value), duration(policy.floor_ns)
+    if abs(difference.value) <= policy.floor_ns:
+        return f"the difference, {value}, is within {floor}"
+    least_ns = min(map(abs, _worth_ns(row)))
+    clear = duration(CLEARANCE * policy.floor_ns)
+    return f"the difference, at least {duration(least_ns)}, is not clear of {clear}"
 
 
 def _disagree(row: StageComparison, change: Status) -> bool:
