@@ -76,9 +76,8 @@ def least_times_ns(limits: Limits, side: Side, work: StageWork) -> dict[str, flo
         crossing = min(work.read_bytes, work.written_bytes)
         times = {"link": _ns(crossing, pinned_bytes_per_s(limits, work.stage, crossing))}
     elif work.stage in ("forward", "postprocess"):
-        flops = work.flops if work.stage == "forward" else 0
         times = {
-            "arithmetic": _ns(flops, _best_flops_per_s(limits, side.workload.dtype)),
+            "arithmetic": _arithmetic_ns(limits, side.workload.dtype, work),
             "memory": _ns(_traffic_bytes(work), limits.memory_bytes_per_s),
             "launches": work.ops * limits.launch_ns,
         }
@@ -98,32 +97,39 @@ def _floor(limits: Limits, side: Side, work: StageWork, median_ns: float) -> Sta
     bound_by = max(times, key=lambda name: times[name])
     if work.stage in HOST_STAGES and times[bound_by] > median_ns:
         return None  # then the bytes were not moved: a view was handed on
-    rate = limits.flops_per_s(side.workload.dtype)
-    needed_ns = _ns(work.flops, rate) if "arithmetic" in times else 0.0
+    arithmetic_ns = times.get("arithmetic")
     return StageFloor(
         stage=work.stage,
         floor_ns=times[bound_by],
         bound_by=bound_by,
         reached_ratio=times[bound_by] / median_ns,
-        flops_ratio=needed_ns / median_ns if needed_ns else None,
+        flops_ratio=None if arithmetic_ns is None else arithmetic_ns / median_ns,
     )
 
 
-def _best_flops_per_s(limits: Limits, dtype: str) -> float | None:
-    """Best matrix rate that work in a dtype may reach: cuDNN's convolutions take TF32 for float32.
+def _arithmetic_ns(limits: Limits, dtype: str, work: StageWork) -> float:
+    """What the counted operations of forward need, each at the best rate it may use; 0: unknown.
 
-    Source: torch.backends.cudnn.allow_tf32, which is True by default (PyTorch, CUDA semantics).
+    Products and attention use that of the dtype. cuDNN's convolutions take TF32 for float32, which
+    products do not by default (PyTorch, CUDA semantics: torch.backends.cudnn.allow_tf32 is True,
+    torch.backends.cuda.matmul.allow_tf32 is not).
     """
-    names = (dtype, "tf32") if dtype == "fp32" else (dtype,)
-    rates = [rate for rate in map(limits.flops_per_s, names) if rate is not None]
-    return max(rates, default=None)
+    rate = limits.flops_per_s(dtype)
+    if work.stage != "forward" or rate is None:
+        return 0.0
+    convolving = max(rate, limits.flops_per_s("tf32") or 0.0) if dtype == "fp32" else rate
+    products = work.flops - work.convolution_flops
+    return _ns(products, rate) + _ns(work.convolution_flops, convolving)
 
 
 def _holds_for(limits: Limits, side: Side) -> bool:
-    """Whether the device's limits are those of this side; a CPU's hold for one thread count."""
-    if limits.device != side.device:
-        return False
-    return side.device != "cpu" or limits.threads == side.threads
+    """Whether the device's limits are those of this side; a CPU's hold for one thread count.
+
+    GPUs of one name on one machine are numbered anew by CUDA_VISIBLE_DEVICES, so the name counts.
+    """
+    if "cpu" in (limits.device, side.device):
+        return limits.device == side.device and limits.threads == side.threads
+    return limits.device_name == side.device_name
 
 
 def _traffic_bytes(work: StageWork) -> int:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
-from scripts.gpu_checks import FEWEST_LEFT_S, ROOT, TOTAL_S, Check, checks, described, interpreter
+from scripts.gpu_checks import (
+    FEWEST_LEFT_S,
+    OPEN,
+    ROOT,
+    TOTAL_S,
+    Check,
+    checks,
+    described,
+    interpreter,
+)
 
 QUICK_TOTAL_S = 300.0
 STOP_S = 5.0
@@ -27,10 +37,11 @@ TEXT_LIMIT = 200_000
 
 ENVIRONMENT = (
     "import json, sys; from dataclasses import asdict; from depthprof import Workload;"
-    " from depthprof.machine import environment;"
+    " from depthprof.machine import environment; from depthprof.nvml import driver_version;"
     " from depthprof.pipelines.device import resolve_device;"
     " device = resolve_device(Workload(device=sys.argv[1])).device;"
-    " print(json.dumps(asdict(environment(device)) | {'device': device}))"
+    " driver = driver_version() if device != 'cpu' else None;"
+    " print(json.dumps(asdict(environment(device, driver)) | {'device': device}))"
 )
 
 
@@ -116,12 +127,14 @@ def readme(
     failed = [one.check for one in outcomes if not one.passed]
     ran = [one for one in outcomes if one.code != NOT_RUN]
     seconds = sum(one.seconds for one in ran)
-    head = f"failed: {', '.join(failed)}" if failed else f"all {len(ran)} checks passed"
+    undecided = [one.check for one in outcomes if one.code == OPEN and one.passed]
+    head = f"failed: {', '.join(failed)}" if failed else f"{len(ran)} checks ran, none failed"
+    head += f"; open: {', '.join(undecided)}" if undecided else ""
     lines = [f"# GPU acceptance: {head}", ""]
     lines += [f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {seconds:.0f} s in all.", ""]
     lines += ["| check | passed | exit code | seconds | limit | command |", *["|" + " --- |" * 6]]
     lines += [
-        f"| {one.check} | {'yes' if one.passed else 'NO'} | {one.note or one.code} |"
+        f"| {one.check} | {_word(one)} | {one.note or one.code} |"
         f" {one.seconds:.0f} | {one.limit_s:.0f} | `{one.command}` |"
         for one in outcomes
     ]
@@ -135,6 +148,12 @@ def readme(
     return "\n".join(lines) + "\n"
 
 
+def _word(one: Outcome) -> str:
+    if not one.passed:
+        return "NO"
+    return "open" if one.code == OPEN else "yes"
+
+
 def environment(device: str) -> dict[str, object] | None:
     """Describe machine and software in a process of its own; None where the device is not there."""
     code, text = _run([interpreter(), "-c", ENVIRONMENT, device], 90.0)
@@ -144,13 +163,19 @@ def environment(device: str) -> dict[str, object] | None:
     return dict(json.loads(text.strip().splitlines()[-1]))
 
 
-def accept(device: str, quick: bool, out: Path) -> int:
+def named(known: dict[str, object]) -> str:
+    """A folder's name from the GPU's, or the CPU's: "nvidia-h200"."""
+    return re.sub(r"[^a-z0-9]+", "-", str(known["gpu"] or known["cpu"]).lower()).strip("-")
+
+
+def accept(device: str, quick: bool, folder: Path | None) -> int:
     """Run everything and write the folder; 0 all passed, 1 something failed, 2 no such device."""
     started = monotonic()
     known = environment(device)
     if known is None:
         print(f"torch finds no usable device {device} here; nothing was checked", file=sys.stderr)
         return 2
+    out = (folder or Path("reports") / named(known)).resolve()
     out.mkdir(parents=True, exist_ok=True)
     total_s = QUICK_TOTAL_S if quick else TOTAL_S
     outcomes: list[Outcome] = []
@@ -161,13 +186,13 @@ def accept(device: str, quick: bool, out: Path) -> int:
             left_s = total_s - (monotonic() - started)
             outcomes.append(run_check(check, left_s, out))
             one = outcomes[-1]
-            word = "passed" if one.passed else f"FAILED {one.note}".rstrip()
+            word = {"yes": "passed", "open": "open"}.get(_word(one), f"FAILED {one.note}".rstrip())
             print(f"   {word}, exit code {one.code}, {one.seconds:.0f} s", flush=True)
         keep_reports(Path(made), out)
     shown = {check.name for check in listed if check.shown}
     _write(outcomes, shown, known, out)
     failed = [one.check for one in outcomes if not one.passed]
-    print(f"failed: {', '.join(failed)}" if failed else f"every check passed; see {out}/README.md")
+    print(f"failed: {', '.join(failed)}" if failed else f"no check failed; see {out}/README.md")
     return 1 if failed else 0
 
 
@@ -176,6 +201,7 @@ def _write(
 ) -> None:
     document = {
         "passed": all(one.passed for one in outcomes),
+        "open": [one.check for one in outcomes if one.code == OPEN and one.passed],
         "checks": [asdict(one) for one in outcomes],
         "environment": known,
     }
@@ -186,11 +212,11 @@ def _write(
 def main() -> int:
     """Check everything on one device."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("reports/gpu"))
+    parser.add_argument("folder", nargs="?", type=Path, help="[reports/ and the GPU's name]")
     parser.add_argument("--device", default="cuda", help="cuda, cuda:N, or cpu to try the script")
     parser.add_argument("--quick", action="store_true", help="tiny inputs, few launches")
     arguments = parser.parse_args()
-    return accept(arguments.device, arguments.quick, arguments.folder.resolve())
+    return accept(arguments.device, arguments.quick, arguments.folder)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from depthprof.looks import Look
 from depthprof.measure import Plan, SidePlan, measure
 from depthprof.records import Policy, Run, Samples, Workload
 from depthprof.units import percent
+from scripts.gpu_checks import OPEN
 
 ALARMS = ("SLOWER", "FASTER")
 GOAL_RATIO = 0.005
@@ -167,7 +168,7 @@ def reached(found: Counted) -> bool | None:
 
 
 def main() -> int:
-    """Count for some time; exit with 1 where the goal is missed, 0 where it holds or is open."""
+    """Count for some time; exit with 0 where the goal holds, 1 where it is missed, 4 where open."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--seconds", type=float, default=600.0, help="for all ways together")
     parser.add_argument("--ways", default=",".join(WAYS), help="shared, separate, or both")
@@ -207,7 +208,10 @@ def main() -> int:
         if arguments.json:
             document = [asdict(one) | {"interval": one.interval} for one in found]
             arguments.json.write_text(json.dumps(document, indent=2) + "\n")
-    return 1 if any(reached(one) is False for one in found) else 0
+    held = [reached(one) for one in found]
+    if False in held:
+        return 1
+    return 0 if len(held) == len(ways) and None not in held else OPEN
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """How many floating-point operations a second a large square matrix product reaches, by dtype."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -100,12 +101,14 @@ def _kept_precision() -> Iterator[bool]:
 
     It cannot where a pipeline set it through both of torch's interfaces for it.
     """
-    try:
-        before = torch.get_float32_matmul_precision()
-    except RuntimeError:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        torch.set_float32_matmul_precision(before)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # some versions warn of either interface
+        try:
+            before = torch.get_float32_matmul_precision()
+        except RuntimeError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            torch.set_float32_matmul_precision(before)

@@ -15,7 +15,7 @@ from depthprof.limits.host import array_bytes as fitting_bytes
 from depthprof.limits.host import arrays, core_bytes_per_s, host_copy_bytes_per_s
 from depthprof.limits.matrix import cpu_matrix_rates, gpu_matrix_rates
 from depthprof.machine import cpu_name, device_name
-from depthprof.nvml import driver_version
+from depthprof.nvml import driver_version, torch_address
 from depthprof.records import CopyRate, Limits, MatrixRate, limits_fingerprint
 
 
@@ -51,9 +51,12 @@ def measure_limits(device: str, array_bytes: int | None = None) -> Limits:
 
 def fingerprint_of(device: str) -> str:
     """Fingerprint of the limits that this process would measure on a resolved device."""
-    driver = driver_version() if device.startswith("cuda") else None
+    on_gpu = device.startswith("cuda")
+    driver = driver_version() if on_gpu else None
+    address = torch_address(device) if on_gpu else None
+    gpu = None if address is None else address.uuid or address.pci or device
     return limits_fingerprint(
-        cpu_name(), device_name(device), torch.get_num_threads(), torch.__version__, driver
+        cpu_name(), device_name(device), torch.get_num_threads(), torch.__version__, driver, gpu
     )
 
 

@@ -46,19 +46,23 @@ def observe(pipeline: object, calls: Calls, images: Sequence[Any], device: str) 
     peaks.begin()
     value: Any = images
     for stage, call in calls:
-        seen, moved, value = _watched(stage, call, value, least)
+        seen, moved, value = _watched(stage, call, value, least, device.startswith("cuda"))
         needed = (held_bytes or 0) if stage == "forward" else 0
-        work.append(StageWork(stage, seen.flops, moved[0] + needed, moved[1], seen.kernels))
+        work.append(
+            StageWork(
+                stage, seen.flops, moved[0] + needed, moved[1], seen.kernels, seen.convolution_flops
+            )
+        )
         traits += traits_of(stage, seen, devices(held))
     return Observed(tuple(work), peaks.end(held_bytes), tuple(traits))
 
 
 def _watched(
-    stage: str, call: Callable[[Any], Any], value: Any, least: int
+    stage: str, call: Callable[[Any], Any], value: Any, least: int, on_gpu: bool = False
 ) -> tuple[Seen, tuple[int, int], Any]:
     """Run one stage; give what was seen, the bytes it moved, and what it gave."""
     given = extents(value)
-    operators = OperatorWatch()
+    operators = OperatorWatch(on_gpu)
 
     def on_fused(begins: bool) -> None:
         """A fused call that torch itself writes out is not a softmax of the pipeline's."""
@@ -70,6 +74,7 @@ def _watched(
     gives = extents(out)
     seen = Seen(
         flops=operators.flops,
+        convolution_flops=operators.convolution_flops,
         kernels=operators.kernels,
         operators=operators.names,
         pageable_bytes=operators.pageable_bytes,

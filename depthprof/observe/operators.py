@@ -1,7 +1,7 @@
 """The operators of torch that a stage calls, counted where torch hands them to the device."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -38,11 +38,14 @@ FORMULA_FAILS = (AssertionError, AttributeError, IndexError, TypeError, ValueErr
 class OperatorWatch(TorchDispatchMode):
     """Counts operators and copies through pageable memory. It holds no tensor.
 
+    Where the side is on a GPU, operators of host tensors alone are no kernels.
+
     An operator that torch composes of others is taken apart, as torch's own counters do, so that
     in inference mode the same is counted as without gradients.
 
     Attributes:
-        flops: floating-point operations, by the formulas of torch's FlopCounterMode.
+        flops: floating-point operations, by the formulas of torch's FlopCounterMode;
+            convolution_flops: those of convolutions among them.
         kernels: calls that launch at least one kernel on a GPU.
         names: calls by name without the overload, such as "aten::_softmax", those kernels alone.
         pageable_bytes, pageable_where: copied between a device and host memory that is not
@@ -52,10 +55,11 @@ class OperatorWatch(TorchDispatchMode):
 
     supports_higher_order_operators = True
 
-    def __init__(self) -> None:
+    def __init__(self, on_gpu: bool = False) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._on_gpu = on_gpu
         self._formulas = formulas()
-        self.flops = 0
+        self.flops = self.convolution_flops = 0
         self.kernels = 0
         self.names: Counter[str] = Counter()
         self.pageable_bytes = 0
@@ -90,7 +94,11 @@ class OperatorWatch(TorchDispatchMode):
         name = _name(func)
         if name in NO_KERNEL or name.startswith("prim::") or getattr(func, "is_view", False):
             return
-        self.flops += self._flops(func, args, kwargs, out)
+        flops = self._flops(func, args, kwargs, out)
+        self.flops += flops
+        self.convolution_flops += flops if "conv" in name else 0
+        if self._on_gpu and not _touches_gpu((*args, out)):
+            return  # arithmetic of the host's, no kernel
         self.kernels += 1
         if name not in self.silent:
             self.names[name] += 1
@@ -143,6 +151,17 @@ def host_end(name: str, args: tuple[Any, ...], out: Any) -> Tensor | None:
         return None
     host: Tensor = first if first.device.type == "cpu" else second
     return host
+
+
+def _touches_gpu(values: Iterable[Any]) -> bool:
+    """Whether a tensor among some values, or in a list of them, is not on the host."""
+    for value in values:
+        if isinstance(value, Tensor):
+            if value.device.type != "cpu":
+                return True
+        elif isinstance(value, list | tuple) and _touches_gpu(value):
+            return True
+    return False
 
 
 def _name(func: Any) -> str:

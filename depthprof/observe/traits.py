@@ -16,7 +16,7 @@ class Seen:
     """What one stage showed.
 
     Attributes:
-        flops, kernels: counted work. operators: calls by name.
+        flops, convolution_flops, kernels: counted work. operators: calls by name.
         pageable_bytes, pageable_where: copied through pageable memory, and by which operator.
         float64_bytes, float64_where: the largest array on the host, and the line that had it.
         colour_maps: calls by what did it. fused_calls: of torch's fused attention.
@@ -34,6 +34,7 @@ class Seen:
     fused_calls: int
     given_on: str
     gives_bytes: int
+    convolution_flops: int = 0
 
 
 def traits_of(stage: str, seen: Seen, weights_on: str) -> Iterator[Trait]:

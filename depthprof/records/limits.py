@@ -72,8 +72,8 @@ class StageFloor:
             CACM 52 (2009) 65-76: work over rate, traffic over bandwidth).
         bound_by: "arithmetic", "memory", "link" or "launches".
         reached_ratio: floor over the measured median: 1 is the hardware's limit.
-        flops_ratio: for forward, the model's FLOPs a second over the matrix rate (MFU: Chowdhery
-            et al., PaLM, 2022, appendix B); None elsewhere.
+        flops_ratio: for forward, the time its FLOPs need at the matrix rates they may use over the
+            measured one (MFU: Chowdhery et al., PaLM, 2022, appendix B); None elsewhere.
     """
 
     stage: str
@@ -84,15 +84,15 @@ class StageFloor:
 
 
 def limits_fingerprint(
-    cpu: str, device_name: str, threads: int, torch: str, driver: str | None
+    cpu: str, device_name: str, threads: int, torch: str, driver: str | None, gpu: str | None = None
 ) -> str:
     """What limits hold for, in 16 hexadecimal digits.
 
     Args:
         cpu: its name. device_name: of the device, the same on a CPU. threads: torch's.
-        torch: its version. driver: the GPU's, None on a CPU.
+        torch: its version. driver, gpu: the GPU's, and its address; None on a CPU.
     """
-    text = json.dumps([cpu, device_name, threads, torch, driver])
+    text = json.dumps([cpu, device_name, threads, torch, driver, gpu])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -16,6 +16,8 @@ class StageWork:
         read_bytes: what the stage is given, and the weights it needs, each once.
         written_bytes: what it hands on.
         ops: calls into torch's operators, each at least one kernel on a GPU.
+        convolution_flops: the part of `flops` that is convolutions, which on a GPU may use TF32
+            where float32 products may not.
     """
 
     stage: str
@@ -23,6 +25,7 @@ class StageWork:
     read_bytes: int
     written_bytes: int
     ops: int
+    convolution_flops: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Memory:
         host_peak_bytes: resident memory of the process, in which both sides may be loaded.
         weights_bytes: parameters and buffers of this side.
         device_allocated_bytes, device_reserved_bytes: torch.cuda.max_memory_allocated and
-            max_memory_reserved; None on a CPU.
+            max_memory_reserved, the side's weights and what its iteration added; None on a CPU.
     """
 
     host_peak_bytes: int | None

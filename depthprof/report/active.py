@@ -41,7 +41,9 @@ def activity_rows(run: Run) -> list[tuple[str, ...]]:
     rows = [(name, *(_cell(side, cell) for side in known.sides)) for name, cell in _CELLS]
     rows = [row for row in rows if any(row[1:])]
     if known.readings:
-        rows += [(name, *([text] * len(known.sides))) for name, text in _host_cells(known)]
+        more = [""] * (len(known.sides) - 1)  # the host's are of both sides together
+        both = " (both sides)" if more else ""
+        rows += [(f"{name}{both}", text, *more) for name, text in _host_cells(known)]
     return rows
 
 

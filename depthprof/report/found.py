@@ -54,6 +54,11 @@ def gain(finding: Finding) -> str:
     return "unknown" if finding.gain_ns is None else f"up to {duration(finding.gain_ns)}"
 
 
+def heading(judged: Judged) -> str:
+    """What stands over the findings: whose figures they are, where the tables' are others."""
+    return f"worth changing{' (of a whole batch)' if by_picture(judged) else ''}"
+
+
 def _gained(finding: Finding) -> str:
     return "" if finding.gain_ns is None else f", gain {gain(finding)}"
 
@@ -125,13 +130,27 @@ def floors_document(judged: Judged) -> list[dict[str, Any]]:
 
 
 def _floors(judged: Judged) -> list[Mapping[str, StageFloor]]:
-    return [side.floors for side in facts_of(judged).sides]
+    """Floors by side and stage, of an iteration, or of a picture where the table is."""
+    found: list[Mapping[str, StageFloor]] = []
+    for side in facts_of(judged).sides:
+        pictures = side.side.workload.batch if by_picture(judged) else 1
+        found.append(
+            {
+                stage: replace(floor, floor_ns=floor.floor_ns / pictures)
+                for stage, floor in side.floors.items()
+            }
+        )
+    return found
+
+
+def by_picture(judged: Judged) -> bool:
+    """Whether the tables' figures are of one picture, and not of an iteration."""
+    return judged.comparison is not None and judged.comparison.per == "picture"
 
 
 def _cell(floor: StageFloor | None) -> str:
     if floor is None:
         return ""
     text = f"{duration(floor.floor_ns)}, {percent(floor.reached_ratio)} of the limit"
-    used = floor.flops_ratio
-    mfu = "" if used is None or floor.bound_by == "arithmetic" else f"; MFU {percent(used)}"
+    mfu = "" if floor.flops_ratio is None else f"; MFU {percent(floor.flops_ratio)}"
     return f"{text}, {floor.bound_by}{mfu}"

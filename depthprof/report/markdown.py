@@ -39,7 +39,14 @@ def _findings(judged: Judged) -> list[str]:
         (one["text"], one["gain"], one["remedy"], "; ".join(f"{k} {v}" for k, v in one["evidence"]))
         for one in known
     )
-    return ["", "## Findings", "", *table(("what", "gain", "what to change", "evidence"), lines)]
+    batch = ["Figures and gains are of a whole batch.", ""] if found.by_picture(judged) else []
+    return [
+        "",
+        "## Findings",
+        "",
+        *batch,
+        *table(("what", "gain", "what to change", "evidence"), lines),
+    ]
 
 
 def _active(judged: Judged) -> list[str]:

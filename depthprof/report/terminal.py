@@ -67,7 +67,7 @@ def _print_findings(judged: Judged, console: Console) -> None:
     findings = find(judged)
     if not findings:
         return
-    console.print(Text("worth changing", style="bold"))
+    console.print(Text(found.heading(judged), style="bold"))
     for lines in found.terminal_lines(findings, judged, console.width - 2):
         for mark, line in zip("- ", lines, strict=False):
             console.print(Text(f"{mark} {line}"))

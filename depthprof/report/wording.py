@@ -84,16 +84,23 @@ def facts(run: Run) -> list[tuple[str, str]]:
 def memory(run: Run) -> list[str]:
     """One line: what an iteration of each side held at most; none where nobody looked.
 
-    On a GPU its memory, as torch allocated it; else what the process had resident.
+    On a GPU what torch allocated and reserved there, then what the process had resident.
     """
     texts = []
     for side in run.sides:
         peaks = side.observed.memory if side.observed else Memory(None, None)
-        if peaks.device_allocated_bytes is not None:
-            texts.append(f"{side.label} {binary_size(peaks.device_allocated_bytes)} on the GPU")
-        elif peaks.host_peak_bytes is not None:
-            texts.append(f"{side.label} {binary_size(peaks.host_peak_bytes)}")
-    return [f"{', '.join(texts)} at most"] if texts else []
+        parts = [
+            f"{binary_size(size_bytes)}{where}"
+            for size_bytes, where in (
+                (peaks.device_allocated_bytes, " allocated"),
+                (peaks.device_reserved_bytes, " reserved on the GPU"),
+                (peaks.host_peak_bytes, " on the host"),
+            )
+            if size_bytes is not None
+        ]
+        if parts:
+            texts.append(f"{side.label} {', '.join(parts)}")
+    return [f"at most {'; '.join(texts)}"] if texts else []
 
 
 def describe_workload(side: Side) -> str:

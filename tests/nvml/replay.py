@@ -1,7 +1,7 @@
 """Plays recorded answers of NVML back, and lets a test change or break them.
 
-The format is that of scripts/record_nvml.py. `answers/hopper.json` was written by hand from NVML's
-documentation, not recorded: it stands for an H200 at work until a recording takes its place.
+The format is that of scripts/record_nvml.py. `answers/hopper-by-hand.json` was written by hand from
+NVML's documentation, not recorded: it stands for an H200 at work until a recording takes its place.
 """
 
 import json
@@ -15,7 +15,7 @@ import pynvml
 from depthprof.nvml import Gpu, GpuAddress, GpuReader, connected
 
 UUID = "GPU-5a1b0c2d-1111-2222-3333-444455556666"
-HOPPER = Path(__file__).parent / "answers" / "hopper.json"
+HOPPER = Path(__file__).parent / "answers" / "hopper-by-hand.json"
 HANDLES = ("nvmlDeviceGetHandleBy", "nvmlDeviceGetDeviceHandleFromMig")
 
 

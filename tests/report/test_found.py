@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from depthprof.findings import find, foremost
-from depthprof.records import Judged
+from depthprof.gate import judge
+from depthprof.records import Judged, Policy
 from depthprof.report import found
 from depthprof.report.html import html
 from depthprof.report.markdown import markdown
@@ -128,7 +129,7 @@ def test_markdown_has_every_finding_and_every_floor(name: str) -> None:
 def test_a_floor_s_cell_has_time_share_and_bound() -> None:
     cells = {row.stage: row.cells[-1] for row in found.floored_rows(RUNS["profiled"])}
     assert cells["d2h"] == "51.2 us, 3 % of the limit, link"
-    assert cells["forward"] == "8.00 ms, 40 % of the limit, arithmetic"
+    assert cells["forward"] == "8.00 ms, 40 % of the limit, arithmetic; MFU 40 %"
     assert (cells["sync"], cells["total"]) == ("", "")
     few = Made(work={"forward": (10**9, 10**6, 10**6, 600)})
     cells = {row.stage: row.cells[-1] for row in found.floored_rows(judged(few))}
@@ -154,3 +155,17 @@ def test_the_summary_has_findings_and_floors_in_full(name: str) -> None:
         assert set(told) == {
             *("side", "stage", "floor_ns", "bound_by", "reached_ratio", "flops_ratio")
         }
+
+
+def test_of_unlike_batches_the_floors_are_a_picture_s_and_the_findings_a_batch_s() -> None:
+    run = judged(V1, V2).run
+    batched = replace(run.sides[1], workload=run.sides[1].workload.changed(batch=8))
+    both = judge(replace(run, sides=(run.sides[0], batched)), Policy())
+    assert found.by_picture(both)
+    assert found.heading(both) == "worth changing (of a whole batch)"
+    floors = found.floors_document(both)
+    assert {one["side"] for one in floors} == {"a", "b"}
+    for one in floors:
+        row = both.comparison.stage(one["stage"])  # type: ignore[union-attr]
+        median_ns = (row.baseline if one["side"] == "a" else row.candidate).median_ns.value
+        assert one["floor_ns"] == pytest.approx(one["reached_ratio"] * median_ns)
