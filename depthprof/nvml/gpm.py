@@ -27,14 +27,23 @@ METRICS = {
 WHAT = "SM, tensor and memory activity (GPM)"
 
 
+LINK_COLUMNS = ("pcie_sent_bytes_per_s", "pcie_received_bytes_per_s")
+
+
 class Gpm:
-    """Keeps the sample before and gives the metrics since. Close it: its samples are NVML's."""
+    """Keeps the sample before and gives the metrics since. Close it: its samples are NVML's.
+
+    Attributes:
+        offered: whether NVML says that it has them.
+        tells_link: whether it tells the link's traffic, as far as is known: being offered does not
+            keep a driver from refusing.
+    """
 
     def __init__(self, gpu: Gpu) -> None:
         self._gpu = gpu
         self._samples: list[Any] = []
         self._taken_ns: int | None = None
-        self.offered = self._is_offered()
+        self.offered = self.tells_link = self._is_offered()
 
     def read(self, now_ns: int) -> dict[str, int]:
         """Give the metrics since the last sample; nothing where that is too short ago.
@@ -46,10 +55,13 @@ class Gpm:
             return {}
         if self._gpu.ask(WHAT, lambda: self._take(self._samples[1])) is None:
             self._taken_ns = None  # the next sample has nothing to be compared with
+            self.tells_link = False
             return {}
         answer = None
         if self._taken_ns is not None:
             answer = self._gpu.ask(WHAT, self._compared)
+            told = answer or {}
+            self.tells_link = all(told.get(name, UNKNOWN) != UNKNOWN for name in LINK_COLUMNS)
         self._samples.reverse()
         self._taken_ns = now_ns
         return {} if answer is None else answer

@@ -42,8 +42,7 @@ class GpuReader:
         self._own_count = own_count
         self._gpm = Gpm(gpu)
         self._questions = self._of_device() + self._of_work()
-        if not self._gpm.offered:
-            self._questions += self._of_link()
+        self._link = self._of_link()
         self._rows = 0
 
     @property
@@ -63,11 +62,18 @@ class GpuReader:
             NvmlAbsent: the GPU or its driver is gone.
         """
         row: dict[str, int] = {}
-        for question in self._questions:
+        link = [] if self._gpm.tells_link else self._link
+        for question in (*self._questions, *link):
             if self._rows % question.every == question.first:
                 row |= self._answered(question)
         self._rows += 1
-        return row | self._gpm.read(now_ns)
+        metrics = self._gpm.read(now_ns)
+        known = {name for name, value in row.items() if value != UNKNOWN}
+        return row | {
+            name: value
+            for name, value in metrics.items()
+            if value != UNKNOWN or name not in known  # what the link told stays
+        }
 
     def close(self) -> None:
         """Give back what NVML lent."""

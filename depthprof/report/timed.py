@@ -46,7 +46,20 @@ def sentence(timing: Timing) -> str:
     return (
         f"Our {clocks} spans agree with torch.profiler's over {timing.iterations} iterations; host"
         f" spans add up exactly; the two host clocks are apart by {_apart(timing)}."
+        f"{_by_work(timing)}"
     )
+
+
+def _by_work(timing: Timing) -> str:
+    """Where a stage's span is longer than its kernels and copies, from the first to the last."""
+    known = [stage for stage in timing.stages if stage.work_agrees is not None]
+    longer = [stage.stage for stage in known if not stage.work_agrees]
+    if longer:
+        return (
+            f" In {', '.join(longer)} the span is longer than the kernels and copies in it, from"
+            " the first to the last: there the device waits for the host."
+        )
+    return " So they do with the kernels and copies in them, first to last." if known else ""
 
 
 def _apart(timing: Timing) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pynvml
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +79,14 @@ def test_without_gpm_the_link_is_asked_now_and_then_since_that_takes_20_ms() -> 
     with_gpm = Replay()
     rows(reader(with_gpm), 8)
     assert not any(asked[0] == "nvmlDeviceGetPcieThroughput" for asked in with_gpm.asked)
+
+
+@pytest.mark.parametrize("refused", ["nvmlGpmSampleGet", "nvmlGpmMetricsGet"])
+def test_where_gpm_is_offered_and_then_refused_the_link_is_asked(refused: str) -> None:
+    nvml = Replay(**{refused: pynvml.NVML_ERROR_NO_PERMISSION})
+    read = rows(reader(nvml), 12)
+    assert any(row.get("pcie_sent_bytes_per_s") == 12_000_000 for row in read)
+    assert all("sm_active_permille" not in row for row in read)
 
 
 @pytest.mark.parametrize(("code", "value"), [(0, float("nan")), (3, 5.0), (0, -1.0)])
