@@ -62,9 +62,9 @@ def test_thread_device_times_forward_and_the_wait_goes_to_sync() -> None:
     host = [median(column) for column in zip(*map(spans, block.marks_ns), strict=True)]
     forward_ns = median(row[FORWARD] for row in block.device_ns)
     assert forward_ns >= 30e6  # a sleep never ends early
-    assert host[FORWARD] < 0.1 * forward_ns  # the host only launched it
+    assert host[FORWARD] < 0.3 * forward_ns  # the host only launched it
     assert host[SYNC] > 0.9 * 30e6
-    assert host[D2H] < 0.1 * forward_ns
+    assert host[D2H] < 0.3 * forward_ns
     # A timer without sync really sees what our view of it says: the wait, charged to d2h.
     view = timer_view(run_of_blocks(block), 0)
     assert view.blamed_ns > 0.9 * 30e6
