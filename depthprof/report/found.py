@@ -14,6 +14,11 @@ from depthprof.units import duration, percent
 SHOWN = 3
 """Findings a terminal shows; the report has them all."""
 
+LEGEND = (
+    "Floor: the least time this machine allows, the share of it that is reached, and what bounds"
+    " it; MFU is the share of the matrix rate."
+)
+
 WORTH_RATIO = 0.01
 """A stage that takes less of the iteration has its floor in the report, and not in the terminal."""
 
@@ -104,6 +109,11 @@ def floored_head(judged: Judged) -> tuple[str, ...]:
     return (*head(judged), *(f"floor of {name}" for name in headings(judged.run)))
 
 
+def floor_legend(judged: Judged) -> str:
+    """What the floors' columns are; empty where there are none."""
+    return LEGEND if any(_floors(judged)) else ""
+
+
 def floored_rows(judged: Judged) -> list[Row]:
     """The table's rows with a cell for each side's floor, where there are any."""
     floors = _floors(judged)
@@ -151,6 +161,7 @@ def by_picture(judged: Judged) -> bool:
 def _cell(floor: StageFloor | None) -> str:
     if floor is None:
         return ""
-    text = f"{duration(floor.floor_ns)}, {percent(floor.reached_ratio)} of the limit"
-    mfu = "" if floor.flops_ratio is None else f"; MFU {percent(floor.flops_ratio)}"
-    return f"{text}, {floor.bound_by}{mfu}"
+    text = f"{duration(floor.floor_ns)}: {percent(floor.reached_ratio)}, {floor.bound_by}"
+    if floor.bound_by == "arithmetic":
+        return f"{text} (MFU)"
+    return text if floor.flops_ratio is None else f"{text}; MFU {percent(floor.flops_ratio)}"

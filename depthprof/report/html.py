@@ -31,6 +31,7 @@ def html(judged: Judged, figures: Mapping[str, str]) -> str:
         rows=found.floored_rows(judged),
         findings=found.finding_rows(judged),
         by_picture=found.by_picture(judged),
+        floor_legend=found.floor_legend(judged),
         legend=wording.DEVICE_LEGEND if device_rows(judged) else "",
         remarks=wording.remarks(judged),
         facts=wording.facts(run),
