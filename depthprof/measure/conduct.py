@@ -13,7 +13,7 @@ from functools import partial
 from time import monotonic
 
 from depthprof.errors import DepthprofError, OutOfMemory, PipelineError, WorkerLost
-from depthprof.looks import Look, is_look
+from depthprof.looks import FIRST_LOOK_PAIRS, Look, is_look
 from depthprof.machine import free_memory_bytes
 from depthprof.measure.launch import LaunchTaker
 from depthprof.measure.ledger import Ledger
@@ -26,6 +26,9 @@ FEWEST_TURNS = 2
 
 SEGMENT_S = 0.5
 """Seconds a launch keeps its turn before the next one goes on."""
+
+MOST_OVERDRAWN = 1.5
+"""Where the budget is over before the first look, up to so many times of it are spent."""
 
 HEARD_RATIO = 0.5
 """More launches are started if at least this part of the time spent so far is left for them, and
@@ -203,7 +206,7 @@ class _Conduct:
             now = monotonic()
             if self._is_decided(takers):
                 return True
-            if now - started + 0.5 * (now - turn_begun) > share_s:
+            if now - started + 0.5 * (now - turn_begun) > share_s and not self._is_too_short():
                 return all(one.turns_taken for one in takers)
             if len(takers) == 1:
                 continue
@@ -213,6 +216,11 @@ class _Conduct:
                 return False
             if now - begun + 0.5 * (now - turn_begun) > share_s / len(takers):
                 return False
+
+    def _is_too_short(self) -> bool:
+        """Whether the budget is overdrawn, since it is over before anything could be decided."""
+        few = self._is_last and self._ledger.pairs < FIRST_LOOK_PAIRS
+        return few and self._spent_s() < MOST_OVERDRAWN * self._plan.budget_s
 
     def _spent_s(self) -> float:
         """Seconds of turns so far, those under way included."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from depthprof import errors, gate
 from depthprof.gate import judge
-from depthprof.looks import LAUNCHES, MORE_LAUNCHES, Look, is_look
+from depthprof.looks import FIRST_LOOK_PAIRS, LAUNCHES, MORE_LAUNCHES, Look, is_look
 from depthprof.measure import Plan, Progress, SidePlan, conduct, launch, measure
 from depthprof.measure.plan import first_order, turn_order
 from depthprof.measure.warm_up import MOST_PER_BLOCK, iterations_for, settled, warm_up_end
@@ -128,6 +128,15 @@ def test_turns_too_long_for_many_are_shared_out_fairly() -> None:
     turns = [item.turns for item in run.launches]
     assert sum(turns) >= 5
     assert max(turns) - min(turns) <= 1
+
+
+def test_a_budget_that_ends_before_the_first_look_is_overdrawn_to_reach_it() -> None:
+    run, _ = measured(plan("ms:100", "ms:100", budget_s=1.8))  # nine pairs
+    judged = run.samples.turn != WARM_UP_TURN
+    spent_s = run.samples.host_ns[judged].sum() / 1e9
+    pairs = sum(item.turns for item in run.launches)
+    assert pairs == FIRST_LOOK_PAIRS or spent_s >= 1.1 * 1.8  # blocks take a little besides
+    assert spent_s <= 2.5 * 1.8
 
 
 def test_a_launch_has_its_caches_back_before_it_is_judged_again() -> None:
