@@ -13,7 +13,7 @@ from functools import partial
 from time import monotonic
 
 from depthprof.errors import DepthprofError, OutOfMemory, PipelineError, WorkerLost
-from depthprof.looks import FIRST_LOOK_PAIRS, Look, is_look
+from depthprof.looks import Look, is_look, look_number
 from depthprof.machine import free_memory_bytes
 from depthprof.measure.launch import LaunchTaker
 from depthprof.measure.ledger import Ledger
@@ -28,7 +28,7 @@ SEGMENT_S = 0.5
 """Seconds a launch keeps its turn before the next one goes on."""
 
 MOST_OVERDRAWN = 1.5
-"""Where the budget is over before the first look, up to so many times of it are spent."""
+"""Where the budget is over before the second look, up to so many times of it are spent."""
 
 HEARD_RATIO = 0.5
 """More launches are started if at least this part of the time spent so far is left for them, and
@@ -218,8 +218,11 @@ class _Conduct:
                 return False
 
     def _is_too_short(self) -> bool:
-        """Whether the budget is overdrawn, since it is over before anything could be decided."""
-        few = self._is_last and self._ledger.pairs < FIRST_LOOK_PAIRS
+        """Whether the budget is overdrawn, since it is over before anything could be decided.
+
+        The second look is what is made for: where some pairs are spoilt, the first has too few.
+        """
+        few = self._is_last and look_number(self._ledger.pairs + 1) <= 2
         return few and self._spent_s() < MOST_OVERDRAWN * self._plan.budget_s
 
     def _spent_s(self) -> float:
