@@ -1,10 +1,9 @@
 """Calibrations on disk: a file each, named after what it holds for."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
-from depthprof.errors import BadRunFile, OutputError
+from depthprof.keptfile import Words, kept_files, read_kept, write_kept
 from depthprof.records import Calibration
 from depthprof.records.calibration import calibration_from
 
@@ -12,6 +11,13 @@ FOLDER = Path(".depthprof/calibration")
 """Where calibrations are kept, in the folder depthprof is called from."""
 
 CALIBRATION_SCHEMA = 1
+WORDS = Words(
+    name="calibration",
+    broken="is not a whole calibration",
+    again="`depthprof calibrate` again",
+    newer="calibrate again",
+    its="that",
+)
 
 
 def write_calibration(calibration: Calibration, folder: Path = FOLDER) -> Path:
@@ -20,14 +26,7 @@ def write_calibration(calibration: Calibration, folder: Path = FOLDER) -> Path:
     Raises:
         OutputError: it cannot be written.
     """
-    file = folder / f"{calibration.fingerprint}.json"
-    document = {"schema": CALIBRATION_SCHEMA, **asdict(calibration)}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"could not write {file}: {error.strerror}") from error
-    return file
+    return write_kept(folder, calibration.fingerprint, CALIBRATION_SCHEMA, asdict(calibration))
 
 
 def find_calibration(fingerprint: str, folder: Path = FOLDER) -> Calibration | None:
@@ -36,29 +35,11 @@ def find_calibration(fingerprint: str, folder: Path = FOLDER) -> Calibration | N
     Raises:
         BadRunFile: there is one, but it is not whole, or of a newer schema.
     """
-    file = folder / f"{fingerprint}.json"
     try:
-        text = file.read_text(encoding="utf-8")
+        file = folder / f"{fingerprint}.json"
+        return read_kept(file, CALIBRATION_SCHEMA, calibration_from, WORDS)
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadRunFile(f"the calibration {file} cannot be read ({error})") from error
-    try:
-        document = json.loads(text)
-        newer = document.pop("schema") > CALIBRATION_SCHEMA
-        known = None if newer else calibration_from(document)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise BadRunFile(
-            f"{file} is not a whole calibration ({type(error).__name__}: {error});"
-            " delete it, or run `depthprof calibrate` again"
-        ) from error
-    if known is None:
-        raise BadRunFile(f"{file} is of a newer depthprof; calibrate again or upgrade")
-    if known.fingerprint != fingerprint:
-        raise BadRunFile(
-            f"{file} holds the calibration {known.fingerprint}, not that of its name; delete it"
-        )
-    return known
 
 
 def check_calibrations(folder: Path = FOLDER) -> None:
@@ -67,5 +48,5 @@ def check_calibrations(folder: Path = FOLDER) -> None:
     Raises:
         BadRunFile: one is not whole, or of a newer schema.
     """
-    for file in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+    for file in kept_files(folder):
         find_calibration(file.stem, folder)

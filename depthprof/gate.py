@@ -91,7 +91,7 @@ def decide_stage(row: StageComparison, policy: Policy) -> tuple[Status, Reason]:
         return Status.SAME, Reason("within_floor", text)
     if row.ratio is None:
         return Status.INCONCLUSIVE, row.problem or Reason("no_ratio", "there is no ratio")
-    return _decide_by_ratio(row, policy)
+    return _decide_by_ratio(row, row.ratio, difference, policy)
 
 
 def exit_code(verdicts: tuple[Verdict, ...], policy: Policy) -> int:
@@ -103,10 +103,10 @@ def exit_code(verdicts: tuple[Verdict, ...], policy: Policy) -> int:
     return EXIT_INCONCLUSIVE if undecided and "inconclusive" in policy.fail_on else EXIT_PASS
 
 
-def _decide_by_ratio(row: StageComparison, policy: Policy) -> tuple[Status, Reason]:
-    ratio, change = row.ratio, _change(row, policy)
-    if ratio is None:
-        raise ValueError("a decision by ratio needs its interval")
+def _decide_by_ratio(
+    row: StageComparison, ratio: Estimate, difference: Estimate, policy: Policy
+) -> tuple[Status, Reason]:
+    change = _change(row, ratio, difference, policy)
     interval, band = times(ratio.low, ratio.high), percent(policy.threshold_of(row.stage))
     if change is not None and _disagree(row, change):
         return _disagreement(row)
@@ -117,21 +117,20 @@ def _decide_by_ratio(row: StageComparison, policy: Policy) -> tuple[Status, Reas
     same = policy.own_threshold_of(row.stage)  # a noisy machine makes unsure, not equal
     if 1 / (1 + same) <= ratio.low and ratio.high <= 1 + same:
         return Status.SAME, Reason("within_threshold", f"ratio {interval}, within {percent(same)}")
-    return Status.INCONCLUSIVE, _unsure(row, policy)
+    return Status.INCONCLUSIVE, _unsure(row, ratio, difference, policy)
 
 
-def _change(row: StageComparison, policy: Policy) -> Status | None:
+def _change(
+    row: StageComparison, ratio: Estimate, difference: Estimate, policy: Policy
+) -> Status | None:
     """Whether estimate and interval speak of a change, against the threshold and the floor alike.
 
     What the interval is worth in time is told by the ratio's, as a part of the baseline's median:
     launches whose levels differ leave differences wide where ratios are not.
     """
-    ratio, difference = row.ratio, row.difference_ns
-    if ratio is None or difference is None:
-        raise ValueError("a decision by ratio needs both intervals")
     reach, clear = 1 + policy.threshold_of(row.stage), 1 + policy.clearance_of(row.stage)
     reach_ns, clear_ns = policy.floor_ns, CLEARANCE * policy.floor_ns
-    least_ns, most_ns = _worth_ns(row)
+    least_ns, most_ns = _worth_ns(row, ratio)
     if ratio.low > clear and least_ns > clear_ns:
         is_large = ratio.value > reach and difference.value > reach_ns
         return Status.SLOWER if is_large else None
@@ -141,24 +140,20 @@ def _change(row: StageComparison, policy: Policy) -> Status | None:
     return None
 
 
-def _worth_ns(row: StageComparison) -> tuple[float, float]:
+def _worth_ns(row: StageComparison, ratio: Estimate) -> tuple[float, float]:
     """The ratio's interval in nanoseconds of the baseline's median."""
-    if row.ratio is None:
-        raise ValueError("a decision by ratio needs its interval")
     median_ns = row.baseline.median_ns.value
-    return (row.ratio.low - 1) * median_ns, (row.ratio.high - 1) * median_ns
+    return (ratio.low - 1) * median_ns, (ratio.high - 1) * median_ns
 
 
-def _unsure(row: StageComparison, policy: Policy) -> Reason:
+def _unsure(row: StageComparison, ratio: Estimate, difference: Estimate, policy: Policy) -> Reason:
     """Why a stage is undecided."""
-    if row.ratio is None:
-        raise ValueError("a decision by ratio needs its interval")
     clear = 1 + policy.clearance_of(row.stage)
     same = percent(policy.own_threshold_of(row.stage))
-    interval, band = times(row.ratio.low, row.ratio.high), times(1 / clear, clear)
+    interval, band = times(ratio.low, ratio.high), times(1 / clear, clear)
     text = f"ratio {interval}: neither within {same} nor clear of {band}"
-    if row.ratio.low > clear or row.ratio.high < 1 / clear:
-        text = f"ratio {interval}: a change, but {_lacking(row, policy)}"
+    if ratio.low > clear or ratio.high < 1 / clear:
+        text = f"ratio {interval}: a change, but {_lacking(row, ratio, difference, policy)}"
     if (heard := len(row.launch_ratios)) < FEWEST_LAUNCHES:
         what = "launch" if heard == 1 else "launches"
         text += f"; {heard} {what} cannot tell a small change from what a memory layout does"
@@ -173,18 +168,15 @@ def _finite(estimate: Estimate | None) -> bool:
     return estimate is None or math.isfinite(estimate.low + estimate.value + estimate.high)
 
 
-def _lacking(row: StageComparison, policy: Policy) -> str:
+def _lacking(row: StageComparison, ratio: Estimate, difference: Estimate, policy: Policy) -> str:
     """What a ratio that is surely a change lacks to be called one."""
-    ratio, difference = row.ratio, row.difference_ns
-    if ratio is None or difference is None:
-        raise ValueError("a decision by ratio needs both intervals")
     reach = math.log1p(policy.threshold_of(row.stage))
     if abs(math.log(ratio.value)) <= reach:
         return f"neither surely within {percent(policy.threshold_of(row.stage))} nor beyond it"
     value, floor = duration(difference.value), duration(policy.floor_ns)
     if abs(difference.value) <= policy.floor_ns:
         return f"the difference, {value}, is within {floor}"
-    least_ns = min(map(abs, _worth_ns(row)))
+    least_ns = min(map(abs, _worth_ns(row, ratio)))
     clear = duration(CLEARANCE * policy.floor_ns)
     return f"the difference, at least {duration(least_ns)}, is not clear of {clear}"
 

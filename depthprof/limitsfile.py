@@ -1,18 +1,24 @@
 """Limits on disk: a file for each machine, device and torch, named after its fingerprint."""
 
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from depthprof.errors import BadRunFile, OutputError
+from depthprof.keptfile import Words, kept_files, read_kept, write_kept
 from depthprof.records import Limits, limits_from
 
 FOLDER = Path(".depthprof/limits")
 """Where limits are kept, in the folder depthprof is called from."""
 
 LIMITS_SCHEMA = 1
+WORDS = Words(
+    name="limits",
+    broken="does not hold whole limits",
+    again="`depthprof limits --fresh`",
+    newer="delete it",
+    its="those",
+)
 _RATES = (
     "memory_bytes_per_s",
     "launch_ns",
@@ -27,52 +33,17 @@ def write_limits(limits: Limits, folder: Path = FOLDER) -> Path:
     Raises:
         OutputError: they cannot be written.
     """
-    file = folder / f"{limits.fingerprint}.json"
-    document = {"schema": LIMITS_SCHEMA, **asdict(limits)}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"could not write {file}: {error.strerror}") from error
-    return file
-
-
-def read_limits(file: Path) -> Limits:
-    """Read the limits in a file.
-
-    Raises:
-        BadRunFile: they are not whole, of a newer schema, or not those of the file's name.
-    """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadRunFile(f"the limits {file} cannot be read ({error})") from error
-    try:
-        document = json.loads(text)
-        newer = document.pop("schema") > LIMITS_SCHEMA
-        known = None if newer else _whole(document)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise BadRunFile(
-            f"{file} does not hold whole limits ({type(error).__name__}: {error});"
-            " delete it, or run `depthprof limits --fresh`"
-        ) from error
-    if known is None:
-        raise BadRunFile(f"{file} is of a newer depthprof; delete it or upgrade")
-    if known.fingerprint != file.stem:
-        raise BadRunFile(
-            f"{file} holds the limits {known.fingerprint}, not those of its name; delete it"
-        )
-    return known
+    return write_kept(folder, limits.fingerprint, LIMITS_SCHEMA, asdict(limits))
 
 
 def kept_limits(folder: Path = FOLDER) -> dict[str, Limits]:
     """All limits that are kept, by fingerprint; a broken file is refused before any measuring.
 
     Raises:
-        BadRunFile: see `read_limits`.
+        BadRunFile: some are not whole, of a newer schema, or not those of their file's name.
     """
-    files = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    return {file.stem: read_limits(file) for file in files}
+    files = kept_files(folder)
+    return {file.stem: read_kept(file, LIMITS_SCHEMA, _whole, WORDS) for file in files}
 
 
 def _whole(document: dict[str, Any]) -> Limits:

@@ -32,6 +32,7 @@ ROOMS = {
     "report": (4, JUDGING),
     "runfile": (2, LOBBY),
     "calibrationfile": (2, LOBBY),
+    "keptfile": (1, LOBBY),
     "limitsfile": (2, LOBBY),
     "likeness": (2, LOBBY),
     "store": (3, LOBBY),

@@ -26,11 +26,11 @@ from depthprof.records import (
     Run,
     Telemetry,
 )
+from depthprof.units import NS_PER_S
 
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-NS_PER_S = 1e9
 
 LEAST_ENERGY_NS = 500_000_000
 """NVML's energy counter steps every few tens of milliseconds: over less time than this a

@@ -16,8 +16,7 @@ from depthprof.machine import free_memory_bytes
 from depthprof.nvml import Gpu, GpuAddress, GpuReader, NvmlAbsent, connected
 from depthprof.nvml.library import shut_down
 from depthprof.records import TELEMETRY_COLUMNS, UNKNOWN, Telemetry, TelemetryColumns
-
-NS_PER_S = 1_000_000_000
+from depthprof.units import NS_PER_S
 
 STOP_LIMIT_S = 3.0
 """A reading that takes longer than this hangs in the driver: its thread is left to itself, since

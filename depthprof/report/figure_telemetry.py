@@ -12,10 +12,9 @@ from depthprof.comparison.aligned import Stretches, side_stretches
 from depthprof.records import UNKNOWN, Judged, Run, TelemetryColumns
 from depthprof.report import wording
 from depthprof.report.figure_samples import SIDE_MARKS
-from depthprof.units import NS_PER_MS
+from depthprof.units import NS_PER_MS, NS_PER_S
 
 FEWEST_READINGS = 2
-NS_PER_S = 1e9
 BYTES_PER_GIB = 2**30
 
 LINES = (

@@ -14,7 +14,8 @@ def markdown(judged: Judged) -> str:
     parts = [f"# depthprof: {escaped(wording.title(judged.run))}", ""]
     parts += [f"**{escaped(wording.sentence(judged))}**", ""]
     parts += table(found.floored_head(judged), map(_cells, found.floored_rows(judged)))
-    parts += ["", found.floor_legend(judged)] if found.floor_legend(judged) else []
+    if legend := found.floor_legend(judged):
+        parts += ["", legend]
     if device_rows(judged):
         parts += ["", escaped(wording.DEVICE_LEGEND)]
     parts += ["", *(f"- {escaped(remark)}" for remark in wording.remarks(judged))]

@@ -14,6 +14,7 @@ from depthprof.cli.parser import build_parser
 from depthprof.comparison.activity import activity
 from depthprof.comparison.aligned import any_stretches
 from depthprof.errors import BadInput
+from depthprof.looks import Look
 from depthprof.measure import Plan, Progress, SidePlan, measure, telemetry
 from depthprof.measure.telemetry import Sampler, Watching, host_row
 from depthprof.nvml import GpuAddress
@@ -188,7 +189,7 @@ def plan(a: str, b: str, budget_s: float = 0.5, **options: object) -> Plan:
 
 
 def measured(of: Plan) -> Run:
-    return measure(of, lambda _: None, lambda _: False)
+    return measure(of, lambda _: None, lambda *_: Look.GO_ON)
 
 
 def test_a_run_has_readings_within_its_turns_and_keeps_them() -> None:
@@ -226,7 +227,7 @@ def test_ctrl_c_ends_telemetry_too() -> None:
         if progress.pairs == 3:
             raise KeyboardInterrupt
 
-    run = measure(plan("ms:1", "ms:1", 30), interrupt, lambda _: False)
+    run = measure(plan("ms:1", "ms:1", 30), interrupt, lambda *_: Look.GO_ON)
     assert run.ended == "interrupted"
     assert run.telemetry is not None
     assert threads() == []
@@ -238,7 +239,7 @@ def test_a_refused_run_leaves_no_thread() -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        measure(plan("ms:1", "ms:1"), interrupt, lambda _: False)
+        measure(plan("ms:1", "ms:1"), interrupt, lambda *_: Look.GO_ON)
     assert threads() == []
 
 
