@@ -27,7 +27,7 @@ FEWEST_TURNS = 2
 SEGMENT_S = 0.5
 """Seconds a launch keeps its turn before the next one goes on."""
 
-MOST_OVERDRAWN = 1.5
+MOST_OVERDRAWN = 2.0
 """Where the budget is over before the second look, up to so many times of it are spent."""
 
 HEARD_RATIO = 0.5
@@ -80,7 +80,6 @@ class _Conduct:
         self._started = monotonic()
         self._measured_s = 0.0
         self._turns_begun: float | None = None
-        self._decided = False
         self._found = Look.GO_ON
         self._loading_s = 0.0
         self._is_last = False
@@ -124,7 +123,12 @@ class _Conduct:
                     takers[0].look(self._known_limits)
             if self._found is Look.MORE_LAUNCHES:
                 self._launches = self._plan.most_launches
-                self._decided, self._found = False, Look.GO_ON
+                self._found = Look.GO_ON
+
+    @property
+    def _decided(self) -> bool:
+        """Whether the last look said that the launches at work have been heard enough."""
+        return self._found is not Look.GO_ON
 
     def _may_grow(self) -> bool:
         """Whether more launches may follow: once, if there is time to load and to hear them."""
@@ -241,7 +245,6 @@ class _Conduct:
         looked = is_look(self._ledger.pairs)
         if looked and (self._is_last or not self._decided):
             self._found = self._look_at(self._ledger.run(0.0, "budget"), self._may_grow())
-            self._decided = self._found is not Look.GO_ON
         return self._decided and (looked or not self._is_last)
 
     def _tell(self, launch: int, phase: str) -> None:

@@ -46,7 +46,12 @@ def main() -> None:
             variants |= {side["name"]: side["variant"] for side in command["sides"]}
             answer = next((a for v in variants.values() if (a := act(v, "load"))), None)
             sides = {
-                side["name"]: {**FACTS, "workload": side["workload"]} for side in command["sides"]
+                side["name"]: {
+                    **FACTS,
+                    "workload": side["workload"],
+                    "checked_ns": forward_ns(side["variant"]),
+                }
+                for side in command["sides"]
             }
             answer = answer or {
                 "sides": sides,
@@ -70,16 +75,20 @@ def main() -> None:
         answers.flush()
 
 
-def block(variant: str, iterations: int) -> dict[str, Any]:
+def forward_ns(variant: str) -> int:
     words = variant.partition("@")[0].split(":")
-    if words[0] == "print":
+    return int(float(words[1]) * 1e6) if len(words) > 1 else 1_000_000
+
+
+def block(variant: str, iterations: int) -> dict[str, Any]:
+    if variant.partition("@")[0].split(":")[0] == "print":
         print("a user's pipeline may print", flush=True)
-    forward_ns = int(float(words[1]) * 1e6) if len(words) > 1 else 1_000_000
+    length_ns = forward_ns(variant)
     rows = []
     for _ in range(iterations):
         start = time.perf_counter_ns()
-        time.sleep(forward_ns / 1e9)
-        rows.append([start + offset for offset in (0, 1000, 2000, 2000 + forward_ns)])
+        time.sleep(length_ns / 1e9)
+        rows.append([start + offset for offset in (0, 1000, 2000, 2000 + length_ns)])
         rows[-1] += [rows[-1][-1] + offset for offset in (300, 400, 500, 9000)]
     return {"marks_ns": rows, "device_ns": []}
 

@@ -124,7 +124,7 @@ def test_a_user_s_stage_that_fails_half_way_keeps_what_was_measured(
 ) -> None:
     (tmp_path / "broken.py").write_text(BROKEN)
     words = ["compare", "v1", f"{tmp_path / 'broken.py'}:Broken", "--input-size", "56"]
-    words += ["--launches", "3", "--no-store"]
+    words += ["--launches", "1", "--no-store"]
     assert main([*words, "--budget", "20", "--threads", "1", "--out", str(tmp_path / "out")]) == 2
     shown = " ".join(capsys.readouterr().out.split())
     assert "failed in the stage return" in shown
