@@ -7,24 +7,21 @@ from pathlib import Path
 from time import monotonic
 
 from depthprof.errors import DepthprofError
-from depthprof.study.cells import ARMS, CONDITIONS, WORLDS, Cell, course
+from depthprof.study.cells import ARMS, CONDITIONS, WORLDS, Cell, Sizes, course
 from depthprof.study.injection import METHODS
 from depthprof.study.store import Store
 from depthprof.study.taking import neighbours, take
 
-Sizes = tuple[int, int, int]
-
 SIZES = {
-    # (world, condition): rounds of everything, rounds of the goals, comparisons of identical code
-    ("light", "quiet"): (1, 16, 145),
-    ("light", "loaded"): (1, 16, 145),
-    ("light", "shuffled"): (1, 0, 145),
-    ("real", "quiet"): (0, 2, 12),
-    ("real", "loaded"): (0, 2, 12),
-    ("real", "shuffled"): (0, 0, 12),
-    ("virtual", "quiet"): (4, 10, 150),
-    ("virtual", "loaded"): (4, 10, 150),
-    ("virtual", "shuffled"): (4, 10, 150),
+    ("light", "quiet"): Sizes(1, 16, 145, 10),
+    ("light", "loaded"): Sizes(1, 16, 145, 10),
+    ("light", "shuffled"): Sizes(1, 0, 145, 0),
+    ("real", "quiet"): Sizes(0, 2, 12, 10),
+    ("real", "loaded"): Sizes(0, 2, 12, 10),
+    ("real", "shuffled"): Sizes(0, 0, 12, 0),
+    ("virtual", "quiet"): Sizes(4, 10, 150, 10),
+    ("virtual", "loaded"): Sizes(4, 10, 150, 10),
+    ("virtual", "shuffled"): Sizes(4, 10, 150, 10),
 }
 
 
@@ -42,8 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--sizes",
         type=_sizes,
-        metavar="A,B,C",
-        help="rounds of everything, of the goals, and comparisons of identical code [by world]",
+        metavar="A,B,C,D",
+        help="rounds of everything, of the goals, comparisons of identical code, rounds of long"
+        " stages doubled [by world]",
     )
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
     parser.add_argument("--budget", type=float, default=60.0, help="seconds a comparison [60]")
@@ -81,12 +79,11 @@ def cells(
     """All cells of the study, by world and condition."""
     for world in worlds:
         for condition in conditions:
-            yield from course(world, condition, *(sizes or SIZES[world, condition]))
+            yield from course(world, condition, sizes or SIZES[world, condition])
 
 
 def _sizes(text: str) -> Sizes:
-    rounds, focus, same = (int(word) for word in text.split(","))
-    return rounds, focus, same
+    return Sizes(*(int(word) for word in text.split(",")))
 
 
 def _protocols(file: Path, rounds: int) -> None:

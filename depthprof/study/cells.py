@@ -24,7 +24,6 @@ GENERATION = 6
 """Raised whenever rules were changed after seeing data: every generation has seeds of its own."""
 
 DOUBLED = ("preprocess", "forward")
-DOUBLED_ROUNDS = 10
 """Stages of 1 ms or more that are doubled, to see how soon that is found."""
 
 LONG_STAGES = ("preprocess", "forward", "return")
@@ -63,15 +62,26 @@ class Cell:
         return GENERATION * 10_000_000 + place * 100_000 + arm * 10_000 + self.number
 
 
-def course(world: str, condition: str, rounds: int, focus: int, same: int) -> Iterator[Cell]:
-    """Yield the cells of one world and condition, all arms mixed.
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much of everything a world under a condition gets.
 
-    Args:
-        world: see `Cell`. condition: see `Cell`.
+    Attributes:
         rounds: of every stage with every ratio.
         focus: rounds of the slow-downs that the goals name.
         same: comparisons of identical code at least, A/A and placebo in turns.
+        doubled: rounds of the long stages doubled.
     """
+
+    rounds: int
+    focus: int
+    same: int
+    doubled: int
+
+
+def course(world: str, condition: str, sizes: Sizes) -> Iterator[Cell]:
+    """Yield the cells of one world and condition, all arms mixed."""
+    rounds, focus = sizes.rounds, sizes.focus
     grid = [
         Injection(stage, _kind(stage, ratio, number), ratio)
         for number in range(rounds)
@@ -85,11 +95,11 @@ def course(world: str, condition: str, rounds: int, focus: int, same: int) -> It
     ]
     doubled = [
         Injection(stage, _kind(stage, 1.0, number), 1.0)
-        for number in range(DOUBLED_ROUNDS if focus else 0)
+        for number in range(sizes.doubled)
         for stage in DOUBLED
     ]
     slowed = [*grid, *goals, *doubled]
-    for number in range(max(len(slowed), same)):
+    for number in range(max(len(slowed), sizes.same)):
         yield Cell(world, condition, "aa" if number % 2 else "placebo", None, number)
         if number < len(slowed):
             yield Cell(world, condition, "injected", slowed[number], number)

@@ -68,12 +68,13 @@ def test_added_work_grows_with_what_was_asked(kind: str) -> None:
 def test_only_the_slowed_stage_is_touched() -> None:
     picture = np.zeros((600, 512, 3), dtype=np.uint8)
     light = Light()
-    slowed = Slowed(light, Injection("return", "busy", 1.0), picture)
+    tried = [Slowed(light, Injection("return", "busy", 1.0), picture) for _ in range(3)]
     for stage, method in METHODS.items():
-        same = getattr(slowed, method) == getattr(light, method)
+        same = getattr(tried[0], method) == getattr(light, method)
         assert same is (stage != "return")
-    assert slowed.asked_ns == slowed.stage_ns > 0
-    assert 0.5 <= slowed.added_ns / slowed.asked_ns <= 2  # as rehearsed in its place
+    assert all(slowed.asked_ns == slowed.stage_ns > 0 for slowed in tried)
+    # As rehearsed in its place; one rehearsal of three may be spoilt by a neighbour.
+    assert 0.5 <= median(slowed.added_ns / slowed.asked_ns for slowed in tried) <= 2
 
 
 def test_variants_say_what_differs() -> None:
