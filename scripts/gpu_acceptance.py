@@ -58,9 +58,13 @@ class Outcome:
     note: str = ""
 
 
-def run_check(check: Check, left_s: float, out: Path) -> Outcome:
-    """Run one check within its limit and within what is left; its text goes to a file."""
-    limit_s = left_s if check.takes_rest else min(check.limit_s, left_s)
+def run_check(check: Check, left_s: float, out: Path, owed_s: float = 0.0) -> Outcome:
+    """Run one check; its text goes to a file.
+
+    It may take its limit, and besides what earlier checks did not need of theirs: all of `left_s`
+    but the limits of the checks that follow, `owed_s`.
+    """
+    limit_s = min(max(check.limit_s, left_s - owed_s), left_s)
     words = list(check.words)
     if check.takes_rest:
         words += ["--seconds", f"{max(1.0, limit_s - STOP_S):.0f}"]
@@ -181,10 +185,11 @@ def accept(device: str, quick: bool, folder: Path | None) -> int:
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory() as made:
         listed = [one for one in checks(device, quick, Path(made), out) if one.is_there]
-        for check in listed:
+        for place, check in enumerate(listed):
             print(f"== {check.name}", flush=True)
             left_s = total_s - (monotonic() - started)
-            outcomes.append(run_check(check, left_s, out))
+            owed_s = sum(later.limit_s for later in listed[place + 1 :])
+            outcomes.append(run_check(check, left_s, out, owed_s))
             one = outcomes[-1]
             word = {"yes": "passed", "open": "open"}.get(_word(one), f"FAILED {one.note}".rstrip())
             print(f"   {word}, exit code {one.code}, {one.seconds:.0f} s", flush=True)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from depthprof.records import STAGES, Launch, Run
-from scripts import gpu_acceptance, gpu_same, overhead
+from scripts import gpu_acceptance, gpu_same, overhead, telemetry_cost
 from scripts.gpu_acceptance import NOT_RUN, TIMED_OUT, Outcome, keep_reports, readme, run_check
 from scripts.gpu_checks import ROOT, TOTAL_S, Check, checks, described
 from tests.runs import simulated
@@ -44,13 +44,13 @@ def check(code: str, limit_s: float = 30.0, **more: Any) -> Check:
 
 
 def test_a_check_passes_fails_or_is_stopped_and_its_text_is_kept(tmp_path: Path) -> None:
-    found = run_check(check("print('said')"), 100, tmp_path)
+    found = run_check(check("print('said')"), 100, tmp_path, 70)
     assert (found.passed, found.code, found.limit_s) == (True, 0, 30)
     assert (tmp_path / "tried.txt").read_text() == "said\n"
     found = run_check(check("raise SystemExit(3)"), 100, tmp_path)
     assert (found.passed, found.code) == (False, 3)
     assert run_check(check("raise SystemExit(3)", allowed=(0, 3)), 100, tmp_path).passed
-    found = run_check(check("import time; time.sleep(60)", limit_s=0.2), 100, tmp_path)
+    found = run_check(check("import time; time.sleep(60)", limit_s=0.2), 100, tmp_path, 99.8)
     assert (found.passed, found.code) == (False, TIMED_OUT)
     assert "stopped after" in found.note
 
@@ -59,6 +59,35 @@ def test_a_check_for_which_no_time_is_left_is_not_begun(tmp_path: Path) -> None:
     found = run_check(check("open('there', 'w')"), 3, tmp_path)
     assert (found.passed, found.code, found.note) == (False, NOT_RUN, "no time was left")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_check_may_take_longer_where_others_took_less(tmp_path: Path) -> None:
+    slow = check("import time; time.sleep(1)", limit_s=0.1)
+    assert run_check(slow, 40, tmp_path, owed_s=30).passed
+    assert run_check(slow, 40, tmp_path, owed_s=39.9).code == TIMED_OUT
+
+
+def test_later_checks_keep_their_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = [check("", limit_s=limit_s) for limit_s in (50, 200, 30)]
+    owed = []
+
+    def run(one: Check, left_s: float, _: Path, owed_s: float) -> Outcome:
+        owed.append(owed_s)
+        return Outcome(one.name, "", 0, 0.0, left_s, True)
+
+    monkeypatch.setattr(gpu_acceptance, "checks", lambda *_: listed)
+    monkeypatch.setattr(gpu_acceptance, "environment", lambda _: {"gpu": "none"})
+    monkeypatch.setattr(gpu_acceptance, "run_check", run)
+    monkeypatch.setattr(gpu_acceptance, "readme", lambda *_: "")
+    assert gpu_acceptance.accept("cpu", True, tmp_path) == 0
+    assert owed == [230, 30, 0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "code"), [(0.999, 1.004, 0), (0.99, 1.02, 4), (1.006, 1.02, 1)]
+)
+def test_a_cost_is_held_missed_or_open(low: float, high: float, code: int) -> None:
+    assert telemetry_cost.exit_code({"low": low, "value": 1.0, "high": high}) == code
 
 
 def test_what_takes_the_rest_is_told_how_much_that_is(tmp_path: Path) -> None:
@@ -208,9 +237,9 @@ def test_both_sides_of_a_set_are_the_same_code(way: str) -> None:
 
 
 def test_marks_add_less_than_another_timer_around_the_same_calls() -> None:
-    ours, theirs = overhead.overheads("empty", overhead.Empty(), "cpu", turns=5)
-    assert ours.timer == "depthprof"
-    assert ours.added_ns < theirs.added_ns
+    ours, watched, theirs = overhead.overheads("empty", overhead.Empty(), "cpu", turns=5)
+    assert (ours.timer, watched.timer) == (overhead.OURS, overhead.WATCHED)
+    assert ours.added_ns < min(watched.added_ns, theirs.added_ns)
     lines = overhead.verdicts([ours, theirs], "cpu")
     assert lines[-1][2]
     assert ours.inside_ns is not None
@@ -226,6 +255,9 @@ def test_an_overhead_above_its_goal_or_another_timer_is_a_miss() -> None:
     assert reached == [False, False, False, True]
     inside = overhead.Overhead("depthprof", "empty", 4_000, 1, 2_000)
     assert [ok for _, _, ok in overhead.verdicts([inside, slow], "cpu")] == [True, True]
+    watched = overhead.Overhead(overhead.WATCHED, "empty", 12_000, 1, 9_000)
+    assert [ok for _, _, ok in overhead.verdicts([watched, slow], "cpu")] == [True, True]
+    assert [ok for _, _, ok in overhead.verdicts([watched, slow], "cuda:0")] == [True, True, True]
 
 
 def test_the_interpreter_is_the_one_that_runs_this() -> None:
