@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from depthprof.models import loading
 from depthprof.pipelines.published import Published
 from depthprof.pipelines.v1 import V1
 from depthprof.pipelines.v2 import V2, grey
@@ -21,8 +22,9 @@ CASES = [
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> None:
+def _one_thread_and_no_weights_that_are_replaced_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
+    monkeypatch.setattr(loading, "fill", lambda *_: None)
 
 
 @pytest.mark.parametrize("kind", [V1, V2])
