@@ -157,6 +157,7 @@ class Store:
                 RUNS.c.id,
                 RUNS.c.created,
                 RUNS.c.commit_sha,
+                RUNS.c.dirty,
                 SIDES.c.label,
                 SIDES.c.variant,
                 SIDES.c.machine,
@@ -223,15 +224,14 @@ class Store:
         """Let a name stand for a run from now on."""
         _check_word(name, "baseline")
         now = datetime.now(UTC).isoformat(timespec="seconds")
+        values = {"name": name, "run": identity, "set_at": now, "revision": 0}
         with self._engine.begin() as connection:
-            changed = connection.execute(
+            self._once(connection, BASELINES, values)  # another process may set it at this moment
+            connection.execute(
                 update(BASELINES)
                 .where(BASELINES.c.name == name)
                 .values(run=identity, set_at=now, revision=BASELINES.c.revision + 1)
             )
-            if not changed.rowcount:
-                values = {"name": name, "run": identity, "set_at": now, "revision": 1}
-                connection.execute(insert(BASELINES), values)
 
     def baselines(self) -> list[tuple[str, str, str]]:
         """Names, runs, and when they were set, by name."""

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -116,6 +118,23 @@ def test_tags_come_and_go(store: Store) -> None:
     for odd in ("", " ", "x" * 101, "a\nb"):
         with pytest.raises(BadInput, match="tag"):
             store.tag(identity, [odd])
+
+
+def test_several_may_set_a_new_baseline_at_once(url: str) -> None:
+    with open_store(url) as opened:
+        identity = add(opened, judged_at(0))
+    start = Barrier(4)
+
+    def set_all(_: int) -> None:
+        with open_store(url) as opened:
+            start.wait(30)
+            for number in range(10):
+                opened.set_baseline(f"new-{number}", identity)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(set_all, range(4)))  # raises what a thread raised
+    with open_store(url) as opened:
+        assert len(opened.baselines()) == 10
 
 
 def test_a_baseline_follows_its_name(store: Store) -> None:
