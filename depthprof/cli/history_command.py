@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from depthprof.cli.commands import write_json
 from depthprof.cli.keeping import opened
 from depthprof.errors import BadInput, OutputError, nearest
-from depthprof.records import STAGES, TOTAL, Point, Series
+from depthprof.records import STAGES, TOTAL, WITH_CHANGES, Point, Series
 
 if TYPE_CHECKING:
     from depthprof.store import Store
@@ -59,9 +59,8 @@ def stored_series(store: "Store") -> list[Series]:
         label = row.label.removesuffix(" (a)").removesuffix(" (b)")
         machine = f"{machines[row.machine]} ({row.machine[:6]})"
         key = (machine, f"{label} {labels[row.workload]}", row.stage, row.clock)
-        point = Point(
-            row.id, row.created, row.commit_sha, row.median_ns, max(0.0, row.low_ns), row.high_ns
-        )
+        commit = f"{row.commit_sha}{WITH_CHANGES}" if row.dirty else row.commit_sha
+        point = Point(row.id, row.created, commit, row.median_ns, max(0.0, row.low_ns), row.high_ns)
         points = found.setdefault(key, [])
         if points and points[-1].run == row.id:
             continue  # the same side twice in a run, as in A against A

@@ -21,7 +21,14 @@ from depthprof.records.drilled import (
 )
 from depthprof.records.finding import Figure, Finding
 from depthprof.records.gating import FieldDifference, Gated, SideGate
-from depthprof.records.history import ChangePoint, Drift, Point, Series, SeriesHistory
+from depthprof.records.history import (
+    WITH_CHANGES,
+    ChangePoint,
+    Drift,
+    Point,
+    Series,
+    SeriesHistory,
+)
 from depthprof.records.judged import Judged
 from depthprof.records.judgement import (
     FAIL_ON,
@@ -104,6 +111,7 @@ __all__ = [
     "TOTAL",
     "UNKNOWN",
     "WARM_UP_TURN",
+    "WITH_CHANGES",
     "WITNESSES",
     "Activity",
     "BlockConditions",

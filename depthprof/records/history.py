@@ -4,13 +4,17 @@ from dataclasses import dataclass
 
 from depthprof.records.judgement import Estimate
 
+WITH_CHANGES = "+"
+"""Ends the name of a commit whose folder had changes that no commit holds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
     """One run's median of one stage.
 
     Attributes:
-        run: name of the run. created: when, ISO 8601, UTC. commit: what was measured, if known.
+        run: name of the run. created: when, ISO 8601, UTC. commit: what was measured, if known,
+            with WITH_CHANGES after it where that was not quite it.
         median_ns: the median; low_ns, high_ns: its interval.
     """
 

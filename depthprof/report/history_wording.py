@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from depthprof.records import ChangePoint, Drift, Estimate, Point, SeriesHistory
+from depthprof.records import WITH_CHANGES, ChangePoint, Drift, Estimate, Point, SeriesHistory
 from depthprof.units import duration
 
 COMMIT_LETTERS = 10
@@ -24,13 +24,17 @@ def by_subject(histories: Sequence[SeriesHistory]) -> list[list[SeriesHistory]]:
 
 def commit_name(commit: str | None, otherwise: str = "an unknown commit") -> str:
     """Shorten a commit to ten letters; hashes longer than that say no more to people."""
-    return commit[:COMMIT_LETTERS] if commit else otherwise
+    if not commit:
+        return otherwise
+    more = WITH_CHANGES if commit.endswith(WITH_CHANGES) else ""
+    return commit.removesuffix(WITH_CHANGES)[:COMMIT_LETTERS] + more
 
 
 def change_text(change: ChangePoint) -> str:
     """Write a change: "+5.2 % at 1a2b3c4 (2026-11-02), sure to 99.8 %"."""
     where = f"{commit_name(change.commit)} ({change.created[:10]})"
     same = change.commit is not None and change.commit == change.previous_commit
+    same = same and not str(change.commit).endswith(WITH_CHANGES)
     remark = ", the commit before being the same: not the code" if same else ""
     return f"{signed_percent(change.ratio)} at {where}, {sure(change.confidence)}{remark}"
 

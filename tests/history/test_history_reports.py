@@ -70,6 +70,9 @@ def test_a_change_in_words(histories: tuple[SeriesHistory, ...]) -> None:
     assert change_text(one) == "+5.2 % at 1a2b3c4 (2026-11-02), sure to 99.8 %"
     same = replace(one, previous_commit="1a2b3c4")
     assert change_text(same).endswith("the commit before being the same: not the code")
+    changed = replace(one, commit="1a2b3c4d5e6f+", previous_commit="1a2b3c4d5e6f+")
+    assert "at 1a2b3c4d5e+ (" in change_text(changed)
+    assert "not the code" not in change_text(changed)
     assert "at an unknown commit" in change_text(replace(one, commit=None))
 
 
