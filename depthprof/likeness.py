@@ -6,7 +6,7 @@ keep runs of unlike machines apart.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from depthprof.errors import BadInput, nearest
@@ -40,12 +40,7 @@ def traits(environment: Environment, side: Side, pictures: Sequence[Picture]) ->
         "threads": str(side.threads),
         "pictures": _sizes(pictures),
     }
-    work = {
-        field.name: str(getattr(side.workload, field.name))
-        for field in fields(Workload)
-        if field.name not in IGNORED
-    }
-    return known | work
+    return known | _work(side.workload)
 
 
 def machine_name(environment: Environment, side: Side, pictures: Sequence[Picture]) -> str:
@@ -64,19 +59,23 @@ def differences(
     """
     before = traits(baseline.environment, sides[0], baseline.pictures)
     after = traits(candidate.environment, sides[1], candidate.pictures)
-    known = (*before, "memory")
-    for name in allow:
-        if name.replace("-", "_") not in known:
-            raise BadInput(f'unknown field "{name}" to allow; {nearest(name, known)}')
+    allowed = _allowed(allow, (*before, "memory"))
     if not _alike_memory(baseline.environment, candidate.environment):
         before["memory"] = binary_size(baseline.environment.memory_bytes)
         after["memory"] = binary_size(candidate.environment.memory_bytes)
-    allowed = {name.replace("-", "_") for name in allow}
-    return tuple(
-        FieldDifference(name, before[name], after[name])
-        for name in before
-        if name not in allowed and before[name] != after[name]
-    )
+    return _unlike(before, after, allowed)
+
+
+def differences_asked(
+    baseline: Digest, side: Side, asked: Workload, allow: Sequence[str] = ()
+) -> tuple[FieldDifference, ...]:
+    """Fields in which a workload that is yet to be measured differs from that of a baseline's side.
+
+    Raises:
+        BadInput: a field that is allowed does not exist.
+    """
+    known = traits(baseline.environment, side, baseline.pictures)
+    return _unlike(_work(side.workload), _work(asked), _allowed(allow, (*known, "memory")))
 
 
 def is_same_code(first: Side, second: Side) -> bool:
@@ -90,6 +89,32 @@ def is_same_code(first: Side, second: Side) -> bool:
     known = (first.weights.sha256, first.weights.seed, first.weights.source)
     other = (second.weights.sha256, second.weights.seed, second.weights.source)
     return known[0] == other[0] if known[0] is not None else known == other
+
+
+def _work(workload: Workload) -> dict[str, str]:
+    return {
+        field.name: str(getattr(workload, field.name))
+        for field in fields(Workload)
+        if field.name not in IGNORED
+    }
+
+
+def _allowed(allow: Sequence[str], known: Sequence[str]) -> set[str]:
+    names = {name.replace("-", "_"): name for name in allow}
+    for name, given in names.items():
+        if name not in known:
+            raise BadInput(f'unknown field "{given}" to allow; {nearest(given, known)}')
+    return set(names)
+
+
+def _unlike(
+    before: Mapping[str, str], after: Mapping[str, str], allowed: set[str]
+) -> tuple[FieldDifference, ...]:
+    return tuple(
+        FieldDifference(name, before[name], after[name])
+        for name in before
+        if name not in allowed and before[name] != after[name]
+    )
 
 
 def _alike_memory(first: Environment, second: Environment) -> bool:

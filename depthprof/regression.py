@@ -10,7 +10,7 @@ from statistics import NormalDist
 
 from depthprof.comparison import compare_digests
 from depthprof.gate import EXIT_INCONCLUSIVE, EXIT_PASS, EXIT_REFUSED, EXIT_SLOWER, decide
-from depthprof.likeness import differences, is_same_code
+from depthprof.likeness import differences, differences_asked, is_same_code
 from depthprof.records import (
     Comparison,
     Digest,
@@ -21,6 +21,7 @@ from depthprof.records import (
     SideGate,
     StageComparison,
     Status,
+    Workload,
 )
 from depthprof.records.judgement import CLEARANCE
 from depthprof.stats import shared_confidence
@@ -59,6 +60,29 @@ def gate_digests(
             sides.append(_side(baseline, candidate, (side, other), policy, allow))
     names = (_described(baseline), _described(candidate))
     return Gated(*names, tuple(sides), tuple(missing), False, _exit_code(sides, missing))
+
+
+def gate_asked(
+    baseline: Digest, label: str, asked: Workload, policy_of: PolicyOf, allow: Sequence[str] = ()
+) -> Gated | None:
+    """The outcome that can be told before a side is measured: that it is refused; else None.
+
+    Args:
+        baseline: the earlier run. label: of the side to measure. asked: its workload.
+        policy_of: what counts as slower, by model. allow: fields in which they may differ.
+
+    Raises:
+        BadInput: a field to allow that does not exist.
+    """
+    missing = tuple(_name(side) for side in baseline.sides if _name(side) != label)
+    sides = [
+        SideGate(label, policy_of(side.workload.model), differences=unlike)
+        for side in baseline.sides
+        if _name(side) == label and (unlike := differences_asked(baseline, side, asked, allow))
+    ]
+    if not missing and not sides:
+        return None
+    return Gated(_described(baseline), label, tuple(sides), missing, False, EXIT_REFUSED)
 
 
 def gate_turns(judged: Judged, baseline: str, candidate: str) -> Gated:

@@ -1,7 +1,6 @@
 """What each command does: ask the towers, then hand their outcome to the reporters."""
 
 import json
-import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -182,30 +181,18 @@ def refuse(error: DepthprofError, arguments: Namespace) -> None:
 def _measure(arguments: Namespace, texts: tuple[str, ...]) -> int:
     from depthprof import api
     from depthprof.cli.drilling import check_drilling, drill
-    from depthprof.cli.progress import progress_display
+    from depthprof.cli.planning import carry_out, plan_from
     from depthprof.cli.sides import side_plans
-    from depthprof.measure import Plan
-    from depthprof.measure.plan import TELEMETRY_S
     from depthprof.report import folder
 
     policy = policy_from(arguments, Policy())
-    plan = Plan(
-        sides=side_plans(arguments, texts),
-        images=tuple(Path(image) for image in arguments.images),
-        budget_s=arguments.budget,
-        launches=arguments.launches,
-        separate=getattr(arguments, "separate", False),
-        seed=0 if arguments.seed is None else arguments.seed,
-        command=shlex.join(["python", "-m", "depthprof", *sys.argv[1:]]),
-        telemetry_s=None if arguments.no_telemetry else TELEMETRY_S,
-        observe=not arguments.no_observe,
-    )
+    sides = side_plans(arguments, texts)
+    plan = plan_from(arguments, sides, arguments.launches, observe=not arguments.no_observe)
     api.check_plan(plan)
     check_drilling(arguments)
     out = Path(arguments.out)
     folder.reserve(out)
-    with progress_display(arguments.quiet, plan.budget_s) as on_progress:
-        judged = api.carry_out(plan, policy, on_progress)
+    judged = carry_out(plan, policy, arguments)
     return _report(drill(judged, plan.sides[0], plan.images, arguments), out, arguments)
 
 

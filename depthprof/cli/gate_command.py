@@ -1,7 +1,6 @@
 """`depthprof gate`: a run against a baseline, or two commits against each other, in CI."""
 
 import os
-import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -10,9 +9,9 @@ from pathlib import Path
 
 from depthprof.cli.commands import policy_from, write_json, write_text
 from depthprof.cli.keeping import keep, opened
+from depthprof.cli.planning import carry_out, plan_from
 from depthprof.errors import BadInput, DepthprofError, NamesClash, OutputError, StoreError
-from depthprof.measure import Plan, SidePlan
-from depthprof.measure.plan import TELEMETRY_S
+from depthprof.measure import SidePlan
 from depthprof.records import Digest, Gated, Judged, Policy, SideGate
 from depthprof.settings import GATE_THRESHOLD_RATIO, GateSettings, Settings, read_settings
 
@@ -81,17 +80,22 @@ def gate_policy(arguments: Namespace, settings: GateSettings) -> Callable[[str],
 
 
 def _with_baseline(arguments: Namespace, settings: Settings) -> tuple[Gated, DepthprofError | None]:
-    from depthprof.regression import gate_digests
+    from depthprof.regression import gate_asked, gate_digests
 
     policy_of = gate_policy(arguments, settings.gate)
+    allow = (*settings.gate.allow, *arguments.allow)
     baseline = _baseline(arguments, settings.gate)  # refused before anything is measured
+    if arguments.baseline is not None:
+        side = _side(arguments)
+        refused = gate_asked(baseline, side.label, side.workload, policy_of, allow)
+        if refused is not None:
+            return refused, None
     candidate, lost = _candidate(arguments, settings, policy_of)
     if (baseline.created, baseline.levels) == (candidate.created, candidate.levels):
         raise BadInput(
             f"the newest run, {candidate.run}, is the baseline itself: nothing was measured since;"
             " measure first, or name a side to measure now, such as `depthprof gate v2`"
         )
-    allow = (*settings.gate.allow, *arguments.allow)
     return gate_digests(baseline, candidate, policy_of, allow), lost
 
 
@@ -142,11 +146,18 @@ def _keep(judged: Judged, arguments: Namespace) -> tuple[str | None, DepthprofEr
 def _measure_one(
     arguments: Namespace, settings: Settings, policy_of: Callable[[str], Policy]
 ) -> Judged:
+    side = _side(arguments)
+    launches = arguments.launches or settings.gate.launches or GATE_LAUNCHES
+    plan = plan_from(arguments, (side,), launches)
+    return carry_out(plan, policy_of(side.workload.model), arguments)
+
+
+def _side(arguments: Namespace) -> SidePlan:
+    """The one side that is to be measured now."""
     from depthprof.cli.sides import side_plans
 
-    sides = side_plans(arguments, (arguments.baseline,))
-    plan = _plan(arguments, sides, arguments.launches or settings.gate.launches or GATE_LAUNCHES)
-    return _carry_out(plan, policy_of(sides[0].workload.model), arguments)
+    (side,) = side_plans(arguments, (arguments.baseline,))
+    return side
 
 
 def _against(arguments: Namespace, settings: Settings) -> Gated:
@@ -170,12 +181,12 @@ def _against(arguments: Namespace, settings: Settings) -> Gated:
         after = replace(after, label=label)
         launches = arguments.launches or settings.gate.launches
         policy = gate_policy(arguments, settings.gate)(after.workload.model)
-        plan = _plan(arguments, (before, after), launches)
+        plan = plan_from(arguments, (before, after), launches)
         try:
-            judged = _carry_out(plan, policy, arguments)
+            judged = carry_out(plan, policy, arguments)
         except NamesClash:  # modules of one name in both: a worker each then
             apart = (replace(before, folder=folder), after)
-            judged = _carry_out(replace(plan, sides=apart, separate=True), policy, arguments)
+            judged = carry_out(replace(plan, sides=apart, separate=True), policy, arguments)
     return gate_turns(judged, f"{commit[:10]} ({arguments.against})", repository.described())
 
 
@@ -204,26 +215,6 @@ def _both_commits(
     if not earlier.is_file():
         raise BadInput(f"there is no {place} at {folder.name}: renamed, or not made yet")
     return replace(before, variant=f"{earlier}:{name}"), after
-
-
-def _plan(arguments: Namespace, sides: tuple[SidePlan, ...], launches: int | None) -> Plan:
-    return Plan(
-        sides=sides,
-        images=tuple(Path(image) for image in arguments.images),
-        budget_s=arguments.budget,
-        launches=launches,
-        seed=0 if arguments.seed is None else arguments.seed,
-        command=shlex.join(["python", "-m", "depthprof", *sys.argv[1:]]),
-        telemetry_s=None if arguments.no_telemetry else TELEMETRY_S,
-    )
-
-
-def _carry_out(plan: Plan, policy: Policy, arguments: Namespace) -> Judged:
-    from depthprof import api
-    from depthprof.cli.progress import progress_display
-
-    with progress_display(arguments.quiet, plan.budget_s) as on_progress:
-        return api.carry_out(plan, policy, on_progress)
 
 
 def _files(gated: Gated, arguments: Namespace) -> None:

@@ -38,7 +38,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             turns=4, launches=plan.launch_count, seed=len(made), change={"forward": slow}
         )
         sides = tuple(
-            replace(known, label=side.label, variant=side.variant)
+            replace(known, label=side.label, variant=side.variant, workload=side.workload)
             for known, side in zip(run.sides, plan.sides, strict=False)
         )
         samples = run.samples
@@ -49,7 +49,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             samples = replace(samples, **{n: getattr(samples, n)[mine] for n in columns})
             samples = replace(samples, side=samples.side * 0)
         created = f"2026-01-01T00:00:{len(made):02d}+00:00"
-        return judge(replace(run, sides=sides, samples=samples, created=created), policy)
+        where = replace(run.environment, commit="c0ffee" * 7, dirty=len(made) % 2 == 0)
+        known = {"sides": sides, "samples": samples, "created": created, "environment": where}
+        return judge(replace(run, **known), policy)
 
     monkeypatch.setattr(api, "carry_out", carry_out)
     return tmp_path
@@ -203,6 +205,32 @@ def test_a_gate_that_saw_nothing_does_not_pass(capsys: Told) -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_a_side_unlike_the_baseline_is_refused_before_it_is_measured(
+    capsys: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile()
+    main(["baseline", "set", "main"])
+    monkeypatch.setattr(api, "carry_out", lambda *_: pytest.fail("it was measured"))
+    assert main(["gate", "v2", "--batch", "2", "--junit", "j.xml"]) == 2
+    text = said(capsys)
+    assert "INCOMPARABLE" in text
+    assert "batch" in text
+    assert ElementTree.parse("j.xml").getroot().attrib["errors"] == "1"
+    assert main(["gate", "v1", "--quiet"]) == 2
+    assert "v2" in said(capsys)  # the baseline's side, which would not be measured
+    assert main(["gate", "v2", "--batch", "2", "--allow", "drivr"]) == 2
+    assert 'did you mean "driver"' in said(capsys)
+
+
+@pytest.mark.usefixtures("here")
+def test_an_allowed_field_does_not_keep_a_side_from_being_measured(capsys: Told) -> None:
+    profile()
+    main(["baseline", "set", "main"])
+    assert main(["gate", "v2", "--batch", "2", "--allow", "batch"]) in (0, 1, 3)
+    assert "INCOMPARABLE" not in said(capsys)
+
+
+@pytest.mark.usefixtures("here")
 def test_a_gate_whose_run_cannot_be_kept_tells_its_verdict_all_the_same(capsys: Told) -> None:
     profile()
     main(["baseline", "set", "main", "--file", "b.json"])
@@ -236,6 +264,8 @@ def test_history_over_some_runs(here: Path, capsys: Told) -> None:
     assert main(["history", "--stage", "forward", "--json", "-"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["kind"] == "history"
+    commits = [point["commit"] for point in document["series"][0]["points"]]
+    assert commits[:2] == ["c0ffee" * 7, "c0ffee" * 7 + "+"]  # the second had changes besides
 
 
 MINE = """
