@@ -7,6 +7,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 
-os.environ["DEPTHPROF_STORE"] = str(Path(tempfile.mkdtemp(prefix="depthprof-")) / "store.db")
+STORE = tempfile.TemporaryDirectory(prefix="depthprof-")  # gone when the tests end
+os.environ["DEPTHPROF_STORE"] = str(Path(STORE.name) / "store.db")
 
 pytest_plugins = ["pytester"]
