@@ -15,6 +15,7 @@ from depthprof.cli.main import main
 from depthprof.gate import judge
 from depthprof.measure import Plan
 from depthprof.records import Judged, Policy
+from depthprof.report import folder
 from depthprof.settings import read_settings
 from tests.runs import simulated
 
@@ -54,6 +55,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return judge(replace(run, **known), policy)
 
     monkeypatch.setattr(api, "carry_out", carry_out)
+    monkeypatch.setattr(folder, "draw", lambda *_: {})  # reports have tests of their own
     return tmp_path
 
 
