@@ -49,6 +49,9 @@ HODGES_LEHMANN_VARIANCE = math.pi / 3
 """Variance of the Hodges-Lehmann estimate against the mean's, for normal differences (Hodges and
 Lehmann 1963)."""
 
+LONGEST_PAUSE_NS = 1_000_000_000
+"""A longer pause between blocks is the loading of a launch, which no budget counts."""
+
 MEDIAN_VARIANCE = math.pi / 2
 """Variance of a median against the mean's, for normal values."""
 
@@ -239,11 +242,16 @@ def _half_width(units: int, confidence: float) -> float:
 
 
 def _seconds_a_pair(runs: Sequence[Run]) -> float:
-    """Seconds of iterations that a pair takes, over all runs."""
+    """Seconds that a pair takes, with what lies between blocks, over all runs."""
     spent_s, pairs = 0.0, 0
     for run in runs:
         judged = run.samples.turn != WARM_UP_TURN
-        spent_s += float(run.samples.host_ns[judged].clip(min=0).sum()) / 1e9
+        spans_ns = run.samples.host_ns[judged].clip(min=0).sum(axis=1)
+        begun_ns = run.samples.start_ns[judged]
+        order = np.argsort(begun_ns)
+        between_ns = begun_ns[order][1:] - (begun_ns + spans_ns)[order][:-1]
+        between_ns = between_ns[(between_ns > 0) & (between_ns < LONGEST_PAUSE_NS)]
+        spent_s += float(spans_ns.sum() + between_ns.sum()) / 1e9
         turns = np.stack([run.samples.launch[judged], run.samples.turn[judged]])
         pairs += np.unique(turns, axis=1).shape[1]
     return spent_s / max(1, pairs) or math.inf

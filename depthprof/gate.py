@@ -22,7 +22,7 @@ from depthprof.records import (
     Verdict,
 )
 from depthprof.records.judgement import CLEARANCE
-from depthprof.stats import FEWEST_LAUNCHES, student_quantile
+from depthprof.stats import FEWEST_LAUNCHES, LAYOUT_RATIO, student_quantile
 from depthprof.units import duration, percent, times
 
 EXIT_PASS, EXIT_SLOWER, EXIT_REFUSED, EXIT_INCONCLUSIVE = 0, 1, 2, 3
@@ -110,10 +110,13 @@ def _decide_by_ratio(
     interval, band = times(ratio.low, ratio.high), percent(policy.threshold_of(row.stage))
     if change is not None and _disagree(row, change):
         return _disagreement(row)
-    if change is Status.SLOWER:
-        return change, Reason("above_threshold", f"ratio {interval}, above +{band}")
-    if change is Status.FASTER:
-        return change, Reason("below_threshold", f"ratio {interval}, below -{band}")
+    if change is not None:
+        code = "above_threshold" if change is Status.SLOWER else "below_threshold"
+        clear = percent(policy.clearance_of(row.stage))
+        text = (
+            f"ratio {times(ratio.value)} ({interval}): more than {band}, surely more than {clear}"
+        )
+        return change, Reason(code, text + _on_trust(row))
     same = policy.own_threshold_of(row.stage)  # a noisy machine makes unsure, not equal
     if 1 / (1 + same) <= ratio.low and ratio.high <= 1 + same:
         return Status.SAME, Reason("within_threshold", f"ratio {interval}, within {percent(same)}")
@@ -154,7 +157,8 @@ def _unsure(row: StageComparison, ratio: Estimate, difference: Estimate, policy:
     text = f"ratio {interval}: neither within {same} nor clear of {band}"
     if ratio.low > clear or ratio.high < 1 / clear:
         text = f"ratio {interval}: a change, but {_lacking(row, ratio, difference, policy)}"
-    if (heard := len(row.launch_ratios)) < FEWEST_LAUNCHES:
+    heard = len(row.launch_ratios)
+    if _is_of_few_launches(row):
         what = "launch" if heard == 1 else "launches"
         text += f"; {heard} {what} cannot tell a small change from what a memory layout does"
         return Reason("too_few_launches", text)
@@ -162,6 +166,18 @@ def _unsure(row: StageComparison, ratio: Estimate, difference: Estimate, policy:
         text += f"; {heard} launches differ too much, more --launches would tell"
         return Reason("launches_scatter", text)
     return Reason("wide_interval", text)
+
+
+def _is_of_few_launches(row: StageComparison) -> bool:
+    """Whether a run in turns heard too few launches to know their spread."""
+    return row.within is not None and len(row.launch_ratios) < FEWEST_LAUNCHES
+
+
+def _on_trust(row: StageComparison) -> str:
+    """What a change rests on where the launches' spread is not known."""
+    if not _is_of_few_launches(row):
+        return ""
+    return f"; of fewer than {FEWEST_LAUNCHES} launches: no layout is taken to do x{LAYOUT_RATIO:g}"
 
 
 def _finite(estimate: Estimate | None) -> bool:
@@ -244,7 +260,9 @@ def look_at(run: Run, policy: Policy, may_grow: bool = False) -> Look:
     error = (1 - comparison.confidence) / len(comparison.stages) * launch_share(more, run.shared)
     if may_grow and any(_would_decide(row, policy, more, 1 - error) for row in scattering):
         return Look.MORE_LAUNCHES
-    return Look.END if len(scattering) == len(waiting) else Look.GO_ON
+    if len(scattering) < len(waiting):
+        return Look.GO_ON
+    return Look.SCATTERED if waiting else Look.END
 
 
 def undecided(comparison: Comparison, policy: Policy) -> list[StageComparison]:

@@ -25,16 +25,28 @@ MORE_LAUNCHES = 10
 """Launches that are added where the first ones scatter too much to decide."""
 
 FIRST_LAUNCHES_SHARE = 0.8
-"""Share of the error for the first launches; most runs need no more. The rest is for all others:
-shares stated beforehand may be unlike (alpha spending: Lan and DeMets, Biometrika 70 (1983) 659).
+"""Share of the error for the first launches where more may follow; most runs need no more. The rest
+is for all of them: shares stated beforehand may be unlike (alpha spending: Lan and DeMets,
+Biometrika 70 (1983) 659).
+"""
+
+LAUNCH_LOOKS = 4
+"""The launches' interval is made as if it were looked at so many times. Their layouts are drawn
+once, but each look hears more pairs of them, so it is more than one look and less than as many as
+there are: `python -m depthprof.study.launch_looks` simulates how much more.
 """
 
 
 class Look(Enum):
-    """What a look at the data says: go on, end here, or start more launches."""
+    """What a look at the data says.
+
+    Go on; end, since all is decided; end, since launches scatter too much for more turns to decide
+    what is left; or start more launches.
+    """
 
     GO_ON = "go on"
     END = "end"
+    SCATTERED = "scattered"
     MORE_LAUNCHES = "more launches"
 
 
@@ -43,10 +55,17 @@ def first_launches(shared: bool) -> int:
     return LAUNCHES if shared else SEPARATE_LAUNCHES
 
 
-def launch_share(launches: int, shared: bool) -> float:
-    """Share of the error that so many launches may spend on their spread."""
+def launch_share(launches: int, shared: bool, may_grow: bool = True) -> float:
+    """Share of the error that so many launches may spend on their spread, at each look.
+
+    Args:
+        launches: heard so far. shared: whether the sides share a worker.
+        may_grow: whether the run might start more; a number that was asked for has all the error.
+    """
+    if not may_grow:
+        return 1 / LAUNCH_LOOKS
     is_first = launches <= first_launches(shared)
-    return FIRST_LAUNCHES_SHARE if is_first else 1 - FIRST_LAUNCHES_SHARE
+    return (FIRST_LAUNCHES_SHARE if is_first else 1 - FIRST_LAUNCHES_SHARE) / LAUNCH_LOOKS
 
 
 def is_look(pairs: int) -> bool:

@@ -1,8 +1,10 @@
 """Arithmetic of evidence: medians, intervals and how many pairs a decision needs. Pure functions.
 
-Nothing here knows of stages, sides or thresholds. Every interval is distribution-free: it assumes
-pairs that are independent and, for the signed-rank interval, symmetric about their centre, which
-the difference of two like measurements is when they are alike.
+Nothing here knows of stages, sides or thresholds. Intervals of pairs and of medians are
+distribution-free: they assume pairs that are independent and, for the signed-rank interval,
+symmetric about their centre, which the difference of two like measurements is when they are alike.
+The launches' interval is Student's: six launches are too few to say anything at such a confidence
+without taking their centres for normal.
 """
 
 import math

@@ -11,7 +11,8 @@ import pytest
 from depthprof import calibration as calibrating
 from depthprof.calibrationfile import find_calibration, write_calibration
 from depthprof.errors import BadRunFile, OutputError
-from depthprof.gate import judge
+from depthprof.gate import judge, look_at
+from depthprof.looks import Look
 from depthprof.records import Calibration, Policy, Run, StageCalibration, Status
 from depthprof.report.calibrated import sentence
 from tests.runs import simulated
@@ -60,9 +61,10 @@ def test_what_is_called_detectable_is_detected() -> None:
     ratio = 1 + calibrating.detectable_ratio(noise, 0.0, POLICY, pairs)
     found = 0
     for seed in range(40):
-        run = simulated(
-            turns=10, noise=0.04 / math.sqrt(2), change={"forward": ratio}, seed=100 + seed
-        )
+        change, scatter = {"forward": ratio}, 0.04 / math.sqrt(2)
+        run = simulated(turns=10, noise=scatter, change=change, seed=100 + seed)
+        if look_at(run, POLICY, may_grow=True) is Look.MORE_LAUNCHES:  # as a run would
+            run = simulated(turns=4, launches=16, noise=scatter, change=change, seed=100 + seed)
         judgement = judge(run, POLICY).judgement
         assert judgement is not None
         found += judgement.verdict("forward").status is Status.SLOWER

@@ -13,7 +13,7 @@ from depthprof.comparison.evidence import evidence
 from depthprof.comparison.pairing import pair_blocks
 from depthprof.gate import decide, decide_stage, judge, look_at, undecided
 from depthprof.iteration import Iteration
-from depthprof.looks import Look, first_launches, launch_share
+from depthprof.looks import LAUNCH_LOOKS, MORE_LAUNCHES, Look, first_launches, launch_share
 from depthprof.records import (
     STAGES,
     TOTAL,
@@ -21,12 +21,14 @@ from depthprof.records import (
     Comparison,
     Estimate,
     Policy,
+    Reason,
     Run,
     StageComparison,
     StageSummary,
     Status,
     Workload,
 )
+from depthprof.stats import FEWEST_LAUNCHES, student_quantile
 from tests.fakes import VirtualDevice, VirtualPipeline
 from tests.runs import places_of, run_of_blocks, simulated, with_samples
 
@@ -356,19 +358,44 @@ def test_more_launches_are_asked_for_where_they_would_decide() -> None:
     slightly = [0.97, 1.03, 0.98, 1.02, 1.0, 1.0]
     run = simulated(turns=60, noise=0.005, launch_change=slightly)
     assert look_at(run, POLICY, may_grow=True) is Look.MORE_LAUNCHES
-    assert look_at(run, POLICY, may_grow=False) is Look.END
+    assert look_at(run, POLICY, may_grow=False) is Look.SCATTERED
     hopeless = [0.8, 1.2, 0.9, 1.1, 1.0, 1.0]
     run = simulated(turns=60, noise=0.005, launch_change=hopeless)
-    assert look_at(run, POLICY, may_grow=True) is Look.END
+    assert look_at(run, POLICY, may_grow=True) is Look.SCATTERED
     more = simulated(turns=60, launches=16, noise=0.005, launch_change=slightly * 2 + [1.0] * 4)
     assert undecided(compare(more, POLICY), POLICY) == []
+
+
+def test_a_stage_that_more_launches_cannot_unspoil_asks_for_none() -> None:
+    slightly = [0.97, 1.03, 0.98, 1.02, 1.0, 1.0]
+    row = compare(simulated(turns=60, noise=0.005, launch_change=slightly), POLICY).stage("forward")
+    assert row.scatters
+    assert not replace(row, problem=Reason("spoilt", "mostly")).scatters
 
 
 def test_more_launches_have_a_share_of_the_error_of_their_own() -> None:
     for shared in (True, False):
         first = first_launches(shared)
-        assert launch_share(first, shared) + launch_share(first + 1, shared) == pytest.approx(1)
+        both = launch_share(first, shared) + launch_share(first + 1, shared)
+        assert both * LAUNCH_LOOKS == pytest.approx(1)
         assert launch_share(3, shared) == launch_share(first, shared)
+        assert launch_share(first + 1, shared, may_grow=False) * LAUNCH_LOOKS == 1
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_launches_that_were_asked_for_never_make_an_interval_wider(shared: bool) -> None:
+    widths = [
+        student_quantile(n - 1, 1 - 0.05 / 8 * launch_share(n, shared, may_grow=False)) / n**0.5
+        for n in range(FEWEST_LAUNCHES, 40)
+    ]
+    assert widths == sorted(widths, reverse=True)
+    usual = first_launches(shared)
+    grown = usual + MORE_LAUNCHES
+    of_run = [
+        student_quantile(n - 1, 1 - 0.05 / 8 * launch_share(n, shared)) / n**0.5
+        for n in (usual, grown)
+    ]
+    assert of_run == sorted(of_run, reverse=True)
 
 
 SUMMARY = StageSummary(Estimate(1e6, 9e5, 1.1e6, 0.99), (9e5, 1.1e6), 0.5, 1e6, None)

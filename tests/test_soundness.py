@@ -187,8 +187,18 @@ def test_too_many_spoilt_are_inconclusive_and_the_neighbour_is_named() -> None:
     verdict = judged.judgement.verdict("forward")
     assert verdict.status is Status.INCONCLUSIVE
     assert verdict.reason.code == "spoilt"
-    assert "100 % of its samples were spoilt" in verdict.reason.text
+    assert "100 % of a side's samples were spoilt" in verdict.reason.text
     assert "other processes used 40 % of the CPU" in verdict.reason.text
+
+
+def test_one_side_that_is_mostly_spoilt_is_not_made_good_by_the_other() -> None:
+    run = threaded(simulated(turns=20, change={"forward": 1.5}))
+    of_candidate = np.asarray([block % 2 == 1 and block > 4 for block in range(40)] * 6)
+    run = in_blocks(run, wall_ns=100, throttled=of_candidate)
+    assert found(run).spoilt.mean() < soundness.MOST_SPOILT_RATIO
+    judged = judge(run, Policy())
+    assert judged.judgement is not None
+    assert judged.judgement.verdict("forward").reason.code == "spoilt"
 
 
 @settings(max_examples=30)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depthprof import stats
+from depthprof.looks import is_look
 
 FINITE = st.floats(-1e6, 1e6, allow_nan=False, allow_infinity=False, width=32)
 
@@ -113,3 +114,38 @@ def test_batches_stay_within_a_launch_and_keep_the_level(count: int, launches: i
     reduced = stats.batched(values, launch)
     assert len(reduced) <= stats.MAX_PAIRS + launches
     assert set(reduced) == set(values)  # a batch across launches would make a value in between
+
+
+@pytest.mark.parametrize("freedom", [*range(1, 12), 15, 19, 30])
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.99375, 0.99969, 1 - 1e-6])
+def test_student_s_quantile_is_scipys(freedom: int, confidence: float) -> None:
+    theirs = scipy.stats.t.ppf((1 + confidence) / 2, freedom)
+    assert stats.student_quantile(freedom, confidence) == pytest.approx(theirs, rel=1e-6)
+
+
+def test_the_launches_interval_is_student_s() -> None:
+    centres = np.random.default_rng(0).normal(0.01, 0.02, 6)
+    found = stats.launch_interval(centres, 0.99)
+    assert found is not None
+    low, high = scipy.stats.t.interval(0.99, 5, centres.mean(), scipy.stats.sem(centres))
+    assert (found.low, found.value, found.high) == pytest.approx((low, centres.mean(), high))
+    assert stats.launch_interval(centres[:2], 0.99) is None
+    assert stats.launch_interval([0.1, math.nan, 0.2], 0.99) is None
+
+
+def test_intervals_with_shares_hold_at_all_looks_at_once() -> None:
+    # 300 growing series of pairs about 0. At most 5 % may ever have an interval beside it: 15 are
+    # expected at most, 24 or more have a chance of 2 %. Without shares it would be some 40.
+    random = np.random.default_rng(5)
+    looks = [n for n in range(12, 142) if is_look(n)]
+    missed = {True: 0, False: 0}
+    for _ in range(300):
+        pairs = random.normal(0, 1, looks[-1])
+        for shares in (True, False):
+            for number, count in enumerate(looks, start=1):
+                error = 0.05 * (stats.look_share(number) if shares else 1)
+                found = stats.hodges_lehmann(pairs[:count], 1 - error)
+                if found is not None and not found.low <= 0 <= found.high:
+                    missed[shares] += 1
+                    break
+    assert missed[True] < 24 < missed[False]

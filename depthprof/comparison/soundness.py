@@ -48,6 +48,7 @@ class Soundness:
 
     Attributes:
         index: int64 [m], rows of Run.samples that belong to a turn.
+        side: int64 [m], their sides.
         spoilt: bool [m, stages + 1].
         by_rule: samples with a spoilt stage, by the rule that says so.
         cpu_ns: float64 [m, stages + 1], CPU time of the thread, NaN where unknown or where the
@@ -57,6 +58,7 @@ class Soundness:
     """
 
     index: Integers
+    side: Integers
     spoilt: Flags
     by_rule: dict[str, int]
     cpu_ns: Floats | None
@@ -64,14 +66,20 @@ class Soundness:
     neighbours_ratio: float | None
 
     def spoilt_ratio(self, column: int) -> float:
-        """The part of a column's samples that is spoilt."""
-        return float(self.spoilt[:, column].mean()) if len(self.index) else 0.0
+        """The part of a column's samples that is spoilt, on the side with more of it."""
+        return self._most(self.spoilt[:, column])
 
     def by_cpu(self, column: int) -> bool:
         """Whether a column is to be judged by CPU time: many of its wall times are spoilt."""
         if self.cpu_ns is None or self.spoilt_ratio(column) <= CPU_FROM_RATIO:
             return False
-        return float(self.waiting[:, column].mean()) <= MOST_WAITING_RATIO
+        return self._most(self.waiting[:, column]) <= MOST_WAITING_RATIO
+
+    def _most(self, flags: Flags) -> float:
+        """The part of a side's samples that is so flagged, of the side with more of them."""
+        return max(
+            (float(flags[self.side == one].mean()) for one in np.unique(self.side)), default=0.0
+        )
 
 
 def soundness(run: Run) -> Soundness:
@@ -92,6 +100,7 @@ def soundness(run: Run) -> Soundness:
         spoilt |= preempted
     return Soundness(
         index=index,
+        side=samples.side[index],
         spoilt=spoilt,
         by_rule={rule: count for rule, count in by_rule.items() if count},
         cpu_ns=_cpu_times(run, index, whole_block),

@@ -45,9 +45,9 @@ def compare(run: Run, policy: Policy, *, is_last: bool = True) -> Comparison:
     than layouts can move a stage at all (stats.LAYOUT_RATIO). The intervals of all ratios hold at
     once with `policy.confidence`: Bonferroni over the stages and the total. Those of the pairs hold
     at every look there was or could have been, by the share of the error that this look has. The
-    launches' layouts are drawn once, and looking again does not draw them anew; more launches do,
-    and so those before and those with them have a share each (looks.launch_share). Where the sides
-    have unlike batches every figure is per picture.
+    launches' layouts are drawn once, so looking again is not quite another look (LAUNCH_LOOKS);
+    more launches are, and so those before and those with them have a share each
+    (looks.launch_share). Where the sides have unlike batches every figure is per picture.
 
     Args:
         run: of two sides. policy: its confidence counts.
@@ -69,7 +69,7 @@ def compare(run: Run, policy: Policy, *, is_last: bool = True) -> Comparison:
     look = look_number(len(pairs.launch))
     confidence = 1 - (1 - shared) * look_share(look)
     launches = len(np.unique(pairs.launch))
-    by_launches = 1 - (1 - shared) * launch_share(launches, run.shared)
+    by_launches = 1 - (1 - shared) * launch_share(launches, run.shared, run.may_grow)
     return Comparison(
         stages=tuple(
             _stage(
@@ -210,7 +210,7 @@ def _problem(spans: _Spans, confidence: float) -> Reason | None:
 
 
 def _spoilt_text(spans: _Spans) -> str:
-    text = f"{percent(spans.spoilt_ratio)} of its samples were spoilt by the machine"
+    text = f"{percent(spans.spoilt_ratio)} of a side's samples were spoilt by the machine"
     if spans.neighbours_ratio is None:
         return text
     return f"{text}; other processes used {percent(spans.neighbours_ratio)} of the CPU"

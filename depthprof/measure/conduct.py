@@ -24,6 +24,10 @@ from depthprof.records import Failure, Limits, Run
 FEWEST_TURNS = 2
 """A launch takes so many turns before anything is decided: it has a layout to show."""
 
+FEWEST_TURNS_ALONE = 4
+"""Where launches follow each other, one that comes after a clear case takes so many: it cannot be
+asked again, and its centre is as good as they make it."""
+
 SEGMENT_S = 0.5
 """Seconds a launch keeps its turn before the next one goes on."""
 
@@ -89,8 +93,7 @@ class _Conduct:
         ended = "budget"
         try:
             self._all_launches()
-            if self._decided:
-                ended = "decided" if len(self._plan.sides) > 1 else "precise"
+            ended = self._end()
         except KeyboardInterrupt:
             if not self._ledger.judged_samples:
                 raise
@@ -124,6 +127,14 @@ class _Conduct:
             if self._found is Look.MORE_LAUNCHES:
                 self._launches = self._plan.most_launches
                 self._found = Look.GO_ON
+
+    def _end(self) -> str:
+        """Why measuring is over: by the last look, if that heard all there is."""
+        if not self._decided or not is_look(self._ledger.pairs):
+            return "budget"
+        if self._found is Look.SCATTERED:
+            return "scattered"
+        return "decided" if len(self._plan.sides) > 1 else "precise"
 
     @property
     def _decided(self) -> bool:
@@ -240,7 +251,9 @@ class _Conduct:
         What was decided before the last launch lets each that follows take few turns; the run
         itself ends with a look, since its verdict is made of all its pairs.
         """
-        if any(taker.turns_taken < FEWEST_TURNS for taker in takers):
+        follows = len(takers) == 1 and self._decided
+        fewest = FEWEST_TURNS_ALONE if follows else FEWEST_TURNS
+        if any(taker.turns_taken < fewest for taker in takers):
             return False
         looked = is_look(self._ledger.pairs)
         if looked and (self._is_last or not self._decided):

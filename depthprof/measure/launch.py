@@ -53,7 +53,9 @@ class LaunchTaker:
         self._ledger = ledger
         self._tell = tell
         self._random = Random(f"{plan.seed}/{index}")
-        self._order = first_order(tuple(side.name for side in plan.sides), self._random)
+        names = tuple(side.name for side in plan.sides)
+        self._order = first_order(names, self._random)
+        self._loading = first_order(names, self._random)
         self._stack = ExitStack()
         self._workers: dict[str, WorkerProcess] = {}
         self._layouts: list[Layout] = []
@@ -186,7 +188,7 @@ class LaunchTaker:
         return [sides] if self._plan.shared else [(side,) for side in sides]
 
     def _load_command(self, group: tuple[SidePlan, ...]) -> dict[str, Any]:
-        sides = [
+        sides = [  # what is loaded last lies elsewhere: that must not always be the same side
             {
                 "name": side.name,
                 "variant": side.variant,
@@ -195,7 +197,7 @@ class LaunchTaker:
                 "placebo": side.placebo,
                 "instead_of": None if side.instead_of is None else str(side.instead_of),
             }
-            for side in group
+            for side in sorted(group, key=lambda side: self._loading.index(side.name))
         ]
         images = [str(image.resolve()) for image in self._plan.images]
         return {"command": "load", "sides": sides, "images": images}

@@ -115,6 +115,7 @@ class Ledger:
             conditions=self._conditions(),
             telemetry=self.telemetry,
             limits=self.limits,
+            may_grow=self.plan.most_launches > self.plan.launch_count,
         )
 
     def _looked_at(self, side: Side) -> Side:

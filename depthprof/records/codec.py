@@ -75,7 +75,8 @@ def decode(text: str, name: str = "the run") -> tuple[Run, Policy]:
 
 
 def _decode(document: Mapping[str, Any]) -> tuple[Run, Policy]:
-    plain = {name: document[name] for name in _plain_fields()}
+    known = {"may_grow": True, **document}  # told from schema 5 on
+    plain = {name: known[name] for name in _plain_fields()}
     limits, telemetry = document.get("limits"), document.get("telemetry")  # from schema 4 on
     run = Run(
         sides=tuple(side_from(side) for side in document["sides"]),

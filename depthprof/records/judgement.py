@@ -132,7 +132,7 @@ class StageComparison:
         difference_ns: candidate - baseline, pair by pair; None where it cannot be computed.
         launch_ratios: the ratio in each launch alone, for a look at their agreement.
         pairs: the number of pairs the intervals stand on.
-        spoilt_ratio: the part of its samples that the machine spoilt.
+        spoilt_ratio: the part of its samples that the machine spoilt, on the side with more of it.
         problem: why there is no decision to be had from these data; None if there may be one.
         within: the ratio with the interval its pairs alone give, whatever the launches' spread.
     """
@@ -153,6 +153,8 @@ class StageComparison:
     def scatters(self) -> bool:
         """Whether launches differ so much that more turns of theirs would hardly tell more."""
         if self.ratio is None or self.within is None or self.within.low <= 0:
+            return False
+        if self.problem is not None:
             return False
         return _log_width(self.within) <= SCATTER_RATIO * _log_width(self.ratio)
 

@@ -12,7 +12,7 @@ from depthprof.records.observed import Observed
 from depthprof.records.telemetry import Telemetry
 from depthprof.records.workload import STAGES, Workload
 
-RUN_SCHEMA = 4
+RUN_SCHEMA = 5
 """Number of the saved run's layout; a reader refuses a larger one."""
 
 WARM_UP_TURN = -1
@@ -190,10 +190,12 @@ class Failure:
 class Run:
     """Everything one `compare` (two sides) or `profile` (one side) measured.
 
-    `ended` says why measuring stopped: "budget", "decided" (every stage of a comparison), "precise"
-    (every median of a profile), "interrupted" or "failed".
-    `shared` is whether both sides lived in one worker process. `limits` are those of the machine
-    and its device, `telemetry` what it showed meanwhile; None in older runs or where not asked.
+    `ended` says why measuring stopped: "budget", "decided" (every stage of a comparison),
+    "scattered" (more turns would decide no more), "precise" (every median of a profile),
+    "interrupted" or "failed". `shared` is whether both sides lived in one worker process,
+    `may_grow` whether more launches might have followed the first ones (older runs do not tell, and
+    might). `limits` are those of the machine and its device, `telemetry` what it showed meanwhile;
+    None in older runs or where not asked.
     """
 
     created: str
@@ -212,6 +214,7 @@ class Run:
     conditions: BlockConditions | None = None
     limits: Limits | None = None
     telemetry: Telemetry | None = None
+    may_grow: bool = True
     schema: int = field(default=RUN_SCHEMA)
 
     @property

@@ -34,6 +34,7 @@ BLAME_WORTH_NS = 10_000
 ENDS = {
     "budget": "the budget was used up",
     "decided": "every stage was decided, or the case was clear",
+    "scattered": "the launches differ so much that more turns would decide no more",
     "precise": "every interval was narrow enough",
     "interrupted": "Ctrl-C was pressed",
     "failed": "a side failed",

@@ -10,6 +10,7 @@ from depthprof.errors import DepthprofError
 from depthprof.study.cells import ARMS, CONDITIONS, WORLDS, Cell, Sizes, course
 from depthprof.study.injection import METHODS
 from depthprof.study.store import Store
+from depthprof.study.tables import as_it_was
 from depthprof.study.taking import neighbours, take
 
 SIZES = {
@@ -68,7 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.samples is not None:
         from depthprof.study.rejudge import rejudge
 
-        rejudge(store.rows(), chosen.samples).to_csv(chosen.folder / PEERS_FILE, index=False)
+        rejudge(as_it_was(store.rows()), chosen.samples).to_csv(
+            chosen.folder / PEERS_FILE, index=False
+        )
     write_findings(store)
     return 0
 

@@ -117,6 +117,9 @@ def row_of(cell: Cell, judged: Judged) -> dict[str, Any]:
         "created": judged.run.created,
         "generation": GENERATION,
         "depthprof": judged.run.environment.commit,
+        "dirty": judged.run.environment.dirty,
+        "machine": f"{judged.run.environment.cpu}, {judged.run.environment.cpu_cores} cores,"
+        f" Python {judged.run.environment.python}",
         "budget_s": judged.run.budget_s,
         "ended": judged.run.ended,
         "look": comparison.look,
