@@ -23,16 +23,21 @@ from depthprof.records import (
     TOTAL,
     WARM_UP_TURN,
     Calibration,
+    Environment,
     Judged,
+    Picture,
     Policy,
     Run,
+    Side,
     StageCalibration,
     Status,
 )
-from depthprof.records.judgement import CLEARANCE, SCATTER_RATIO
+from depthprof.records.judgement import CLEARANCE
 from depthprof.stats import (
     LAYOUT_RATIO,
     MAX_PAIRS,
+    MEDIAN_VARIANCE,
+    NOISE_SHARE,
     fewest_pairs,
     hodges_lehmann,
     look_share,
@@ -51,9 +56,6 @@ Lehmann 1963)."""
 
 LONGEST_PAUSE_NS = 1_000_000_000
 """A longer pause between blocks is the loading of a launch, which no budget counts."""
-
-MEDIAN_VARIANCE = math.pi / 2
-"""Variance of a median against the mean's, for normal values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +134,25 @@ def fingerprint(run: Run) -> str:
     Which variant was measured is not in it: versions of one model are compared with each other.
     Where the sides have unlike workloads there is no such thing, and the text says so.
     """
-    work = [asdict(side.workload) | {"seed": 0, "threads": side.threads} for side in run.sides]
+    return fingerprint_of(run.sides, run.environment, run.pictures, run.shared)
+
+
+def fingerprint_of(
+    sides: Sequence[Side], known: Environment, shown: Sequence[Picture], shared: bool
+) -> str:
+    """The same of sides whose run is not at hand.
+
+    Args:
+        sides: as they were. known: the machine and its software. shown: the pictures.
+        shared: whether they lived in one worker; one side alone always does.
+    """
+    work = [asdict(side.workload) | {"seed": 0, "threads": side.threads} for side in sides]
     if work[0] != work[-1]:
         return "unlike workloads"
-    known = run.environment
     machine = (known.cpu, known.cpu_cores, known.memory_bytes >> 28, known.platform.split()[0])
-    pictures = [(picture.height, picture.width) for picture in run.pictures]
+    pictures = [(picture.height, picture.width) for picture in shown]
     software = (known.python.rpartition(".")[0], known.torch, known.gpu, known.driver, known.cuda)
-    text = json.dumps([work[0], machine, software, pictures, run.shared], sort_keys=True)
+    text = json.dumps([work[0], machine, software, pictures, shared], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -210,8 +223,8 @@ def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: fl
     clear = math.log1p(max(CLEARANCE * least, floor_ratio))
     reach = math.log1p(max(least, floor_ratio))
 
-    def needed(launches: int) -> tuple[float, float]:
-        """Logarithm of the slow-down, and the half-width of the launches' interval."""
+    def needed(launches: int) -> float:
+        """Logarithm of the slow-down."""
         sd = math.hypot(noise.launch_sd, unit_sd * math.sqrt(MEDIAN_VARIANCE * launches / units))
         sure = 1 - (1 - shared) * launch_share(launches, shared=True)
         by_launches = student_quantile(launches - 1, sure) * sd / math.sqrt(launches)
@@ -219,12 +232,13 @@ def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: fl
         by_launches = min(by_launches, by_pairs + math.log(LAYOUT_RATIO))
         error = math.hypot(spread, noise.launch_sd / math.sqrt(launches))
         width = max(by_pairs, by_launches) + chance * math.hypot(error, unsure)
-        return max(clear + width, reach + chance * error), by_launches
+        return max(clear + width, reach + chance * error)
 
     chance = NormalDist().inv_cdf(POWER)
-    found, by_launches = needed(LAUNCHES)
-    if by_pairs <= SCATTER_RATIO * by_launches:  # then more of them are started
-        found = min(found, needed(LAUNCHES + MORE_LAUNCHES)[0])
+    found = needed(LAUNCHES)
+    noise_variance = MEDIAN_VARIANCE * unit_sd**2 * LAUNCHES / units
+    if noise_variance <= NOISE_SHARE * (noise.launch_sd**2 + noise_variance):  # more are started
+        found = min(found, needed(LAUNCHES + MORE_LAUNCHES))
     return math.expm1(found)
 
 

@@ -6,12 +6,14 @@ only the evidence differs: launches of two times instead of pairs.
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from statistics import NormalDist
 
 from depthprof.comparison import compare_digests
 from depthprof.gate import EXIT_INCONCLUSIVE, EXIT_PASS, EXIT_REFUSED, EXIT_SLOWER, decide
 from depthprof.likeness import differences, differences_asked, is_same_code
 from depthprof.records import (
+    Calibration,
     Comparison,
     Digest,
     Gated,
@@ -35,9 +37,15 @@ REMEDY = "more --launches or a quieter machine to both, or measure both now with
 PolicyOf = Callable[[str], Policy]
 """What counts as slower for a model's size."""
 
+CalibrationOf = Callable[[Digest, Side], Calibration | None]
+
 
 def gate_digests(
-    baseline: Digest, candidate: Digest, policy_of: PolicyOf, allow: Sequence[str] = ()
+    baseline: Digest,
+    candidate: Digest,
+    policy_of: PolicyOf,
+    allow: Sequence[str] = (),
+    calibration_of: CalibrationOf = lambda *_: None,
 ) -> Gated:
     """Judge every side of a later run against the same side of an earlier one.
 
@@ -45,6 +53,7 @@ def gate_digests(
         baseline: the earlier run. candidate: the later one.
         policy_of: what counts as slower, by model.
         allow: fields in which the runs may differ.
+        calibration_of: what the machine was found able to tell apart of a side, if it is known.
 
     Raises:
         BadInput: a field to allow that does not exist.
@@ -57,6 +66,7 @@ def gate_digests(
             missing.append(_name(side))
         else:
             policy = policy_of(side.workload.model)
+            policy = replace(policy, calibration=calibration_of(candidate, other))
             sides.append(_side(baseline, candidate, (side, other), policy, allow))
     names = (_described(baseline), _described(candidate))
     return Gated(*names, tuple(sides), tuple(missing), False, _exit_code(sides, missing))

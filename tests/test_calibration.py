@@ -102,6 +102,8 @@ def test_a_noise_floor_raises_the_threshold_of_its_stage_alone() -> None:
 def test_a_calibration_holds_for_its_machine_and_workload_alone() -> None:
     run = simulated(turns=3)
     name = calibrating.fingerprint(run)
+    parts = (run.sides[:1], run.environment, run.pictures)
+    assert calibrating.fingerprint_of(*parts, shared=True) == name  # a profile has it too
     assert len(name) == 16
     assert calibrating.fingerprint(simulated(turns=5, seed=3)) == name
     other = replace(run, environment=replace(run.environment, cpu="another"))

@@ -21,7 +21,6 @@ from depthprof.records import (
     Comparison,
     Estimate,
     Policy,
-    Reason,
     Run,
     StageComparison,
     StageSummary,
@@ -366,11 +365,11 @@ def test_more_launches_are_asked_for_where_they_would_decide() -> None:
     assert undecided(compare(more, POLICY), POLICY) == []
 
 
-def test_a_stage_that_more_launches_cannot_unspoil_asks_for_none() -> None:
+def test_launches_scatter_where_layouts_do_not_where_pairs_do() -> None:
     slightly = [0.97, 1.03, 0.98, 1.02, 1.0, 1.0]
-    row = compare(simulated(turns=60, noise=0.005, launch_change=slightly), POLICY).stage("forward")
-    assert row.scatters
-    assert not replace(row, problem=Reason("spoilt", "mostly")).scatters
+    run = simulated(turns=60, noise=0.005, launch_change=slightly)
+    assert compare(run, POLICY).stage("forward").scatters
+    assert not compare(simulated(turns=60, noise=0.005), POLICY).stage("forward").scatters
 
 
 def test_more_launches_have_a_share_of_the_error_of_their_own() -> None:

@@ -192,13 +192,16 @@ def test_too_many_spoilt_are_inconclusive_and_the_neighbour_is_named() -> None:
 
 
 def test_one_side_that_is_mostly_spoilt_is_not_made_good_by_the_other() -> None:
-    run = threaded(simulated(turns=20, change={"forward": 1.5}))
+    layouts = [0.8, 1.2, 0.9, 1.1, 1.0, 1.0]
+    run = threaded(simulated(turns=20, change={"forward": 1.5}, launch_change=layouts))
+    assert compare(run, Policy()).stage("forward").scatters
     of_candidate = np.asarray([block % 2 == 1 and block > 4 for block in range(40)] * 6)
     run = in_blocks(run, wall_ns=100, throttled=of_candidate)
     assert found(run).spoilt.mean() < soundness.MOST_SPOILT_RATIO
     judged = judge(run, Policy())
     assert judged.judgement is not None
     assert judged.judgement.verdict("forward").reason.code == "spoilt"
+    assert not compare(run, Policy()).stage("forward").scatters  # more launches unspoil nothing
 
 
 @settings(max_examples=30)

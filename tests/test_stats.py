@@ -149,3 +149,22 @@ def test_intervals_with_shares_hold_at_all_looks_at_once() -> None:
                     missed[shares] += 1
                     break
     assert missed[True] < 24 < missed[False]
+
+
+@pytest.mark.parametrize(("turns", "launches"), [(2, 6), (7, 6), (40, 6), (4, 16)])
+def test_launches_scatter_where_their_noise_does_not_explain_it(turns: int, launches: int) -> None:
+    random = np.random.default_rng(8)
+    launch = np.repeat(np.arange(launches), turns)
+    found = {0.0: 0, 3.0: 0}
+    for layouts in found:
+        sd = layouts * math.sqrt(stats.MEDIAN_VARIANCE / turns)  # in terms of the noise
+        for _ in range(200):
+            moved = np.repeat(random.normal(0, sd, launches), turns)
+            values = random.standard_t(3, len(launch)) + moved if turns > 7 else moved
+            values = values if turns > 7 else values + random.normal(0, 1, len(launch))
+            found[layouts] += stats.launches_scatter(values, launch)
+    assert found[0.0] <= 20  # one in 60 is expected of many normal pairs, more of few
+    assert found[3.0] >= 150
+    assert not stats.launches_scatter(np.zeros(4), np.asarray([0, 0, 1, 1]))
+    assert not stats.launches_scatter(np.zeros(3), np.arange(3))
+    assert not stats.launches_scatter(np.ones(6), np.asarray([0, 0, 1, 1, 2, 2]))

@@ -12,7 +12,7 @@ from depthprof.cli.keeping import keep, opened
 from depthprof.cli.planning import carry_out, plan_from
 from depthprof.errors import BadInput, DepthprofError, NamesClash, OutputError, StoreError
 from depthprof.measure import SidePlan
-from depthprof.records import Digest, Gated, Judged, Policy, SideGate
+from depthprof.records import Calibration, Digest, Gated, Judged, Policy, Side, SideGate
 from depthprof.settings import GATE_THRESHOLD_RATIO, GateSettings, Settings, read_settings
 
 EXIT_REFUSED = 2
@@ -96,7 +96,15 @@ def _with_baseline(arguments: Namespace, settings: Settings) -> tuple[Gated, Dep
             f"the newest run, {candidate.run}, is the baseline itself: nothing was measured since;"
             " measure first, or name a side to measure now, such as `depthprof gate v2`"
         )
-    return gate_digests(baseline, candidate, policy_of, allow), lost
+    return gate_digests(baseline, candidate, policy_of, allow, _calibration), lost
+
+
+def _calibration(run: Digest, side: Side) -> Calibration | None:
+    """What this machine was found able to tell apart of a side, if anybody asked."""
+    from depthprof.calibration import fingerprint_of
+    from depthprof.calibrationfile import find_calibration
+
+    return find_calibration(fingerprint_of((side,), run.environment, run.pictures, shared=True))
 
 
 def _baseline(arguments: Namespace, settings: GateSettings) -> Digest:

@@ -31,6 +31,7 @@ from depthprof.stats import (
     fewest_pairs,
     hodges_lehmann,
     launch_interval,
+    launches_scatter,
     look_share,
     shared_confidence,
 )
@@ -152,6 +153,7 @@ def _stage(
 ) -> StageComparison:
     """Compare one stage; the confidences are the pairs' and the launches'."""
     ratio = within = difference = None
+    scatters = False
     problem = _problem(spans, confidences[0])
     alone = not is_last and len(np.unique(spans.launch)) < FEWEST_LAUNCHES
     room = 1.0 if alone else LAYOUT_RATIO
@@ -171,6 +173,7 @@ def _stage(
         most = math.log(room)
         by_launches = launch_interval(centres, confidences[1])
         ratio = exponential(_widened(pairs, by_launches, (most, most)))
+        scatters = problem is None and launches_scatter(logs, spans.launch)
     return StageComparison(
         stage=name,
         clock=spans.clock,
@@ -183,6 +186,7 @@ def _stage(
         problem=problem,
         spoilt_ratio=spans.spoilt_ratio,
         within=within,
+        scatters=scatters,
     )
 
 

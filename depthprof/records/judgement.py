@@ -16,10 +16,6 @@ while its estimate must reach all of it. So with 3 % a change is called by its n
 surely more than 1 % and most likely more than 3 %; whole intervals beyond 3 % would need a change
 of 5 % to be known to 2 %."""
 
-SCATTER_RATIO = 0.5
-"""Launches scatter where their pairs' interval is no wider than this part of the whole one: were
-all pairs known, the launches' would still be at least two thirds as wide."""
-
 
 class Status(StrEnum):
     """The five verdicts."""
@@ -135,6 +131,7 @@ class StageComparison:
         spoilt_ratio: the part of its samples that the machine spoilt, on the side with more of it.
         problem: why there is no decision to be had from these data; None if there may be one.
         within: the ratio with the interval its pairs alone give, whatever the launches' spread.
+        scatters: launches differ so much that more turns of theirs would hardly tell more.
     """
 
     stage: str
@@ -148,19 +145,7 @@ class StageComparison:
     problem: Reason | None = None
     spoilt_ratio: float = 0.0
     within: Estimate | None = None
-
-    @property
-    def scatters(self) -> bool:
-        """Whether launches differ so much that more turns of theirs would hardly tell more."""
-        if self.ratio is None or self.within is None or self.within.low <= 0:
-            return False
-        if self.problem is not None:
-            return False
-        return _log_width(self.within) <= SCATTER_RATIO * _log_width(self.ratio)
-
-
-def _log_width(ratio: Estimate) -> float:
-    return math.log(ratio.high / ratio.low)
+    scatters: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from depthprof.records import (
     Status,
     Verdict,
 )
+from depthprof.report.calibrated import longest_stage
 from depthprof.units import duration, percent, signed_duration, times
 
 GATE_SCHEMA = 1
@@ -90,6 +91,17 @@ def side_remarks(side: SideGate) -> list[str]:
                 f" {side.fewest_launches} on each side decide anything; measure both with"
                 f" --launches {side.fewest_launches + 2}"
             )
+    if (known := side.policy.calibration) is not None and side.judgement is not None:
+        longest_known = longest_stage(known)
+        floor = (
+            ""
+            if longest_known is None
+            else f", {percent(longest_known.noise_ratio)} in {longest_known.stage}"
+        )
+        remarks.append(
+            f"calibrated on {known.created[:10]}: what is called slower or faster clears the noise"
+            f" floor of this machine too{floor}"
+        )
     widest = max(
         (item for item in side.detectable if item[0] != TOTAL), key=lambda i: i[1], default=None
     )

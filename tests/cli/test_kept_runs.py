@@ -71,7 +71,7 @@ def said(told: Told) -> str:
 
 def test_runs_are_kept_listed_shown_exported_and_brought_back(here: Path, capsys: Told) -> None:
     assert profile("--tag", "first") == 0
-    assert main(["compare", "v1", "v2", "--quiet"]) == 0
+    assert main(["compare", "v1", "v2", "--quiet", "--fail-on", "slower"]) == 0
     said(capsys)
     assert main(["runs", "list", "--json", "-"]) == 0
     rows = json.loads(capsys.readouterr().out)["runs"]

@@ -14,11 +14,14 @@ from rich.console import Console
 from depthprof.errors import BadInput, BadRunFile
 from depthprof.likeness import IGNORED, machine_name, traits
 from depthprof.records import (
+    Calibration,
     Digest,
     Environment,
     Failure,
     Gated,
     Policy,
+    Side,
+    StageCalibration,
     Status,
     Workload,
     decode_digest,
@@ -26,7 +29,7 @@ from depthprof.records import (
 )
 from depthprof.regression import gate_digests, gate_turns
 from depthprof.report.annotations import annotations
-from depthprof.report.gated import gate_document, gate_sentence
+from depthprof.report.gated import gate_document, gate_sentence, side_remarks
 from depthprof.report.gated_markdown import gate_markdown
 from depthprof.report.gated_terminal import print_gated
 from depthprof.report.junit import junit
@@ -52,6 +55,23 @@ def test_what_got_slower_is_slower_and_what_did_not_is_the_same() -> None:
     assert outcome.sides[1].judgement is not None
     assert outcome.sides[1].judgement.culprit == "forward"
     assert gated(measured(0), measured(1)).exit_code == 0
+
+
+def test_a_calibrated_noise_floor_must_be_cleared_and_is_told() -> None:
+    before, after = measured(0), measured(1, change={"forward": 1.3})
+    asked: list[str] = []
+
+    def noisy(run: Digest, side: Side) -> Calibration:
+        asked.append(f"{run.created} {side.label}")
+        noise = StageCalibration("forward", "host", 5_000_000, 0.02, 0.1, 0.5, 0.6, 0)
+        return Calibration("ab12", "v2", "2026-01-01", 6, 3, 60.0, 0.95, (noise,))
+
+    outcome = gated(before, after, calibration_of=noisy)
+    assert set(asked) == {f"{after.created} {side.label}" for side in after.sides}
+    assert status(outcome, "forward") is Status.INCONCLUSIVE
+    for text in (gate_markdown(outcome), "\n".join(side_remarks(outcome.sides[1]))):
+        assert "noise floor of this machine too, 50 % in forward" in text
+    assert "noise floor" not in gate_markdown(gated(before, after))
 
 
 def test_launches_are_the_evidence_however_many_pairs_there_are() -> None:
