@@ -139,7 +139,7 @@ def launches_scatter(values: Floats, launch: NDArray[np.int64]) -> bool:
     centres = np.asarray([np.median(group) for group in groups])
     noise = MEDIAN_VARIANCE * pair_variance * float(np.mean([1 / len(group) for group in groups]))
     spread = float(centres.var(ddof=1))
-    return 0 < spread and noise <= NOISE_SHARE * spread
+    return spread > 0 and noise <= NOISE_SHARE * spread
 
 
 @lru_cache(maxsize=512)

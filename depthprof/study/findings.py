@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -52,7 +53,15 @@ def write_findings(store: Store) -> None:
     alarms = alarms_by_rule(stages, folder)
     if len(alarms):
         plot_alarms(alarms, folder / "alarms.png")
-    (folder / "README.md").write_text(page(found, alarms, len(rows)), encoding="utf-8")
+    (folder / "README.md").write_text(
+        page(found, alarms, len(rows), _machine(rows)), encoding="utf-8"
+    )
+
+
+def _machine(rows: Sequence[dict[str, Any]]) -> str:
+    """Where they were taken; older rows do not say, and were reported where they were taken."""
+    here = f"{cpu_name()}, {usable_cores()} cores, Python {platform.python_version()}"
+    return " and ".join(sorted({row.get("machine", here) for row in rows}))
 
 
 def alarms_by_rule(stages: pd.DataFrame, folder: Path) -> pd.DataFrame:
@@ -75,12 +84,13 @@ def alarms_by_rule(stages: pd.DataFrame, folder: Path) -> pd.DataFrame:
     return pd.concat([own, pd.DataFrame(lines)], ignore_index=True) if lines else own
 
 
-def page(found: dict[str, pd.DataFrame], alarms: pd.DataFrame, comparisons: int) -> str:
+def page(
+    found: dict[str, pd.DataFrame], alarms: pd.DataFrame, comparisons: int, machine: str
+) -> str:
     """The tables as one Markdown page, rates in percent with their 95 % intervals."""
     parts = [
         "# The calibration study\n",
-        f"{comparisons} comparisons on {cpu_name()}, {usable_cores()} cores,"
-        f" Python {platform.python_version()}. Intervals are exact (Clopper and Pearson), 95 %."
+        f"{comparisons} comparisons on {machine}. Intervals are exact (Clopper and Pearson), 95 %."
         f" Where other processes used more than {percent(tables.QUIET_RATIO)} of the cores, quiet"
         " is called disturbed.\n",
         "## False alarms a stage comparison, identical code\n",
