@@ -24,13 +24,10 @@ SEPARATE_LAUNCHES = 10
 MORE_LAUNCHES = 10
 """Launches that are added where the first ones scatter too much to decide."""
 
-FIRST_LAUNCHES_SHARE = 0.8
-"""Share of the error for the first launches where more may follow; most runs need no more. The rest
-is for all of them: shares stated beforehand may be unlike (alpha spending: Lan and DeMets,
-Biometrika 70 (1983) 659).
-"""
+FIRST_LAUNCHES_SHARE = 0.5
+"""Share of the error for the first launches where more may follow; the rest is for all of them."""
 
-LAUNCH_LOOKS = 4
+LAUNCH_LOOKS = 3
 """The launches' interval is made as if it were looked at so many times. Their layouts are drawn
 once, but each look hears more pairs of them, so it is more than one look and less than as many as
 there are: `python -m depthprof.study.launch_looks` simulates how much more.

@@ -4,15 +4,19 @@
 
 Launches' layouts are drawn once, but each look hears more of their pairs. So looking again at the
 launches' interval is more than one look and less than a new one; `looks.LAUNCH_LOOKS` says for how
-many it pays. Here runs are drawn whose layouts and pairs scatter in known ways, intervals are made
-as `comparison.stages` makes them (but with means instead of Hodges-Lehmann estimates, which is
-faster and hardly another thing for normal values), and the share of runs is counted in which the
-truth lies outside at the first look, and at any of the looks up to 710 pairs.
+many it pays. Here runs are drawn whose layouts and pairs scatter in known ways. They are looked at
+as real ones are: six launches in turns, ten more as soon as the first ones scatter (and always, so
+that both shares of the error are spent). Intervals are made as `comparison.stages` makes them, but
+with means of pairs instead of Hodges-Lehmann estimates, which is faster and hardly another thing
+for normal values. Counted are runs in which the truth lies outside at the first look, and at any
+of the looks up to 710 pairs.
 """
 
 import argparse
 import math
 import sys
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,78 +24,118 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from depthprof.looks import FIRST_LOOK_PAIRS, LAUNCH_LOOKS, LAUNCHES, MORE_LAUNCHES, is_look
-from depthprof.looks import launch_share as looks_share
-from depthprof.stats import look_share, shared_confidence, student_quantile
+from depthprof.looks import LAUNCH_LOOKS, LAUNCHES, MORE_LAUNCHES, is_look, launch_share
+from depthprof.stats import launches_scatter, look_share, shared_confidence, student_quantile
 
 Floats = NDArray[np.float64]
 
 SCATTERS = ((0.0, 0.02), (0.005, 0.02), (0.01, 0.02), (0.02, 0.02), (0.02, 0.005), (0.02, 0.05))
 """Standard deviations of layouts and of pairs, as log ratios."""
 
+KINDS = ("normal", "two values")
 MOST_PAIRS = 710
-CONFIDENCE, STATEMENTS = 0.95, 8
+LOOKS = tuple(pairs for pairs in range(1, MOST_PAIRS + 1) if is_look(pairs))
+GROWS_FROM_PAIRS = LOOKS[1]
+ERROR = 1 - shared_confidence(0.95, 8)
 
 
-def misses(
-    random: np.random.Generator, layouts: Floats, pair_sd: float, looks: int = LAUNCH_LOOKS
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One run of identical code: log ratios of its pairs, and the launch of each."""
+
+    pairs: Floats
+    launch: NDArray[np.int64]
+    grown_at: int
+
+    @classmethod
+    def by(cls, random: np.random.Generator, layouts: Floats, pair_sd: float) -> "Drawn":
+        """Draw pairs of six launches until they scatter, and of the others after that."""
+        launch = np.arange(MOST_PAIRS) % LAUNCHES
+        noise = random.normal(0, pair_sd, MOST_PAIRS)
+        first = layouts[launch] + noise
+        grown_at = next(
+            (n for n in LOOKS if n >= GROWS_FROM_PAIRS and launches_scatter(first[:n], launch[:n])),
+            MOST_PAIRS,
+        )
+        launch[grown_at:] = LAUNCHES + np.arange(MOST_PAIRS - grown_at) % MORE_LAUNCHES
+        return cls(layouts[launch] + noise, launch, grown_at)
+
+    def misses(self, number: int, looks: int) -> bool:
+        """Whether the truth, a ratio of 1, lies outside both intervals at a look.
+
+        Args:
+            number: of the look, from 1 on. looks: how many the launches' interval pays for.
+        """
+        count = LOOKS[number - 1]
+        launches = LAUNCHES if count <= self.grown_at else LAUNCHES + MORE_LAUNCHES
+        if launches > LAUNCHES and count < self.grown_at + 2 * MORE_LAUNCHES:
+            return False  # every launch takes two turns before it is looked at
+        heard, launch = self.pairs[:count], self.launch[:count]
+        reach = _pairs_quantile(number) * heard.std(ddof=1) / math.sqrt(count)
+        if abs(heard.mean()) <= reach:
+            return False
+        centres = np.asarray([np.median(heard[launch == one]) for one in range(launches)])
+        reach = _launches_quantile(launches, looks) * centres.std(ddof=1) / math.sqrt(launches)
+        return bool(abs(centres.mean()) > reach)
+
+
+@lru_cache
+def _pairs_quantile(number: int) -> float:
+    return float(t.ppf(1 - ERROR * look_share(number) / 2, LOOKS[number - 1] - 1))
+
+
+@lru_cache
+def _launches_quantile(launches: int, looks: int) -> float:
+    share = launch_share(launches, shared=True) * LAUNCH_LOOKS / looks
+    return student_quantile(launches - 1, 1 - ERROR * share)
+
+
+def missed(
+    random: np.random.Generator,
+    kind: str,
+    layout_sd: float,
+    pair_sd: float,
+    runs: int,
+    looks: int = LAUNCH_LOOKS,
 ) -> tuple[float, float]:
-    """Share of runs whose interval misses a ratio of 1: at the first look, and at any.
+    """Share of runs whose interval misses the truth: at the first look, and at any.
 
     Args:
-        random: draws the pairs. layouts: float64 [runs, launches], what each launch adds to a pair.
-        pair_sd: of a pair within its launch.
-        looks: how many looks the launches' interval pays for.
+        random: draws the runs. kind: of the layouts, one of KINDS. layout_sd, pair_sd: their
+            scatter. runs: how many. looks: how many the launches' interval pays for.
     """
-    runs, launches = layouts.shape
-    launch = np.arange(MOST_PAIRS) % launches
-    pairs = layouts[:, launch] + random.normal(0, pair_sd, (runs, MOST_PAIRS))
-    error = 1 - shared_confidence(CONFIDENCE, STATEMENTS)
-    by_launches = error * looks_share(launches, shared=True) * LAUNCH_LOOKS / looks
-    factor = student_quantile(launches - 1, 1 - by_launches) / math.sqrt(launches)
-    scheduled = [
-        n for n in range(max(FIRST_LOOK_PAIRS, 2 * launches), MOST_PAIRS + 1) if is_look(n)
-    ]
-    missed = np.zeros((runs, len(scheduled)), dtype=bool)
-    for number, count in enumerate(scheduled, start=1):
-        heard = pairs[:, :count]
-        quantile = t.ppf(1 - error * look_share(number) / 2, count - 1)
-        centre = heard.mean(axis=1)
-        reach = quantile * heard.std(axis=1, ddof=1) / math.sqrt(count)
-        centres = np.stack(
-            [heard[:, launch[:count] == one].mean(axis=1) for one in range(launches)], axis=1
+    first = ever = 0
+    for _ in range(runs):
+        count = LAUNCHES + MORE_LAUNCHES
+        shape = (
+            random.normal(0, 1, count) if kind == "normal" else random.choice([-1.0, 1.0], count)
         )
-        by_layout = factor * centres.std(axis=1, ddof=1)
-        beyond = np.abs(centres.mean(axis=1)) > by_layout
-        missed[:, number - 1] = beyond & (np.abs(centre) > reach)
-    return float(missed[:, 0].mean()), float(missed.any(axis=1).mean())
+        run = Drawn.by(random, layout_sd * shape, pair_sd)
+        beside = [run.misses(number, looks) for number in range(1, len(LOOKS) + 1)]
+        first += beside[0]
+        ever += any(beside)
+    return first / runs, ever / runs
 
 
 def table(runs: int, seed: int = 0) -> pd.DataFrame:
-    """All scatters, normal layouts and such of two values, for six launches and for all of them."""
-    random = np.random.default_rng(seed)
+    """All scatters, for intervals that pay for one look and for LAUNCH_LOOKS, the same runs."""
     lines = []
-    for launches in (LAUNCHES, LAUNCHES + MORE_LAUNCHES):
-        for kind in ("normal", "two values"):
-            for layout_sd, pair_sd in SCATTERS:
-                if kind == "normal":
-                    layouts = random.normal(0, layout_sd, (runs, launches))
-                else:
-                    layouts = layout_sd * random.choice([-1.0, 1.0], (runs, launches))
-                for looks in (1, LAUNCH_LOOKS):
-                    first, any_look = misses(random, layouts, pair_sd, looks)
-                    lines.append(
-                        {
-                            "launches": launches,
-                            "layouts": kind,
-                            "layout_sd": layout_sd,
-                            "pair_sd": pair_sd,
-                            "paid_for_looks": looks,
-                            "missed_at_first": first,
-                            "missed_at_any": any_look,
-                            "allowed": 1 - shared_confidence(CONFIDENCE, STATEMENTS),
-                        }
-                    )
+    for kind in KINDS:
+        for layout_sd, pair_sd in SCATTERS:
+            for looks in (1, LAUNCH_LOOKS):
+                random = np.random.default_rng(seed)
+                at_first, at_any = missed(random, kind, layout_sd, pair_sd, runs, looks)
+                lines.append(
+                    {
+                        "layouts": kind,
+                        "layout_sd": layout_sd,
+                        "pair_sd": pair_sd,
+                        "paid_for_looks": looks,
+                        "missed_at_first": at_first,
+                        "missed_at_any": at_any,
+                        "allowed": ERROR,
+                    }
+                )
     return pd.DataFrame(lines)
 
 
@@ -101,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m depthprof.study.launch_looks", description=__doc__
     )
     parser.add_argument("file", nargs="?", type=Path, help="a CSV file to write")
-    parser.add_argument("--runs", type=int, default=20_000, help="runs a line [20000]")
+    parser.add_argument("--runs", type=int, default=10_000, help="runs a line [10000]")
     chosen = parser.parse_args(arguments)
     found = table(chosen.runs)
     print(found.to_string(index=False, float_format="{:.4f}".format))
