@@ -30,7 +30,7 @@ EXIT_PASS, EXIT_SLOWER, EXIT_REFUSED, EXIT_INCONCLUSIVE = 0, 1, 2, 3
 CLEAR_RATIO = 1.5
 """From this ratio on (its interval's lower end) a slower stage is a clear case."""
 
-SMALL_BESIDE_RATIO = 0.1
+SMALL_BESIDE_RATIO = 0.25
 """What is surely below this part of a clear case's difference is not waited for."""
 
 
@@ -272,7 +272,7 @@ def undecided(comparison: Comparison, policy: Policy) -> list[StageComparison]:
     beside it.
 
     A case is clear where a stage is slower by half or more. Then an undecided stage is not waited
-    for if its difference is surely below a tenth of that stage's: it can be neither culprit nor
+    for if its difference is surely below a quarter of that stage's: it can be neither culprit nor
     the exit code's cause. Such stages stay INCONCLUSIVE, and their reason is said.
     """
     statuses = {row.stage: decide_stage(row, policy)[0] for row in comparison.stages}
