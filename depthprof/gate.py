@@ -30,7 +30,7 @@ EXIT_PASS, EXIT_SLOWER, EXIT_REFUSED, EXIT_INCONCLUSIVE = 0, 1, 2, 3
 CLEAR_RATIO = 1.5
 """From this ratio on (its interval's lower end) a slower stage is a clear case."""
 
-SMALL_BESIDE_RATIO = 0.25
+SMALL_BESIDE_RATIO = 0.5
 """What is surely below this part of a clear case's difference is not waited for."""
 
 
@@ -241,8 +241,8 @@ def look_at(run: Run, policy: Policy, may_grow: bool = False) -> Look:
 
     A comparison may be ended by its verdicts because its intervals hold at all looks at once
     (stats.look_share). More turns of a launch do not change what its memory layout does: where its
-    launches' scatter keeps a stage undecided, more of them are asked for, if they would decide it
-    and the run `may_grow`; if they would not, it is waited for no longer.
+    launches' scatter keeps a stage undecided, more of them are asked for, if they would decide it,
+    the run `may_grow` and there is no clear case; if not, it is waited for no longer.
     A profile has no verdict; it ends once every median's interval is narrow: half-width at most a
     quarter of the threshold, or half the floor (fixed-width intervals: Chow and Robbins, Ann. Math.
     Stat. 36 (1965) 457-462).
@@ -258,6 +258,7 @@ def look_at(run: Run, policy: Policy, may_grow: bool = False) -> Look:
     scattering = [row for row in waiting if row.scatters]
     more = heard + MORE_LAUNCHES
     error = (1 - comparison.confidence) / len(comparison.stages) * launch_share(more, run.shared)
+    may_grow = may_grow and not _clear_ns(comparison, policy)
     if may_grow and any(_would_decide(row, policy, more, 1 - error) for row in scattering):
         return Look.MORE_LAUNCHES
     if len(scattering) < len(waiting):
@@ -272,24 +273,26 @@ def undecided(comparison: Comparison, policy: Policy) -> list[StageComparison]:
     beside it.
 
     A case is clear where a stage is slower by half or more. Then an undecided stage is not waited
-    for if its difference is surely below a quarter of that stage's: it can be neither culprit nor
-    the exit code's cause. Such stages stay INCONCLUSIVE, and their reason is said.
+    for if its difference is surely below half of that stage's: it can be neither culprit nor the
+    exit code's cause. Such stages stay INCONCLUSIVE, and their reason is said.
     """
-    statuses = {row.stage: decide_stage(row, policy)[0] for row in comparison.stages}
-    small_ns = max(
-        (
-            SMALL_BESIDE_RATIO * row.difference_ns.low
-            for row in comparison.stages
-            if statuses[row.stage] is Status.SLOWER and row.stage != TOTAL and _is_clear(row)
-            if row.difference_ns is not None
-        ),
-        default=0.0,
-    )
+    small_ns = SMALL_BESIDE_RATIO * _clear_ns(comparison, policy)
     return [
         row
         for row in comparison.stages
-        if statuses[row.stage] is Status.INCONCLUSIVE and not _is_below(row, small_ns)
+        if decide_stage(row, policy)[0] is Status.INCONCLUSIVE and not _is_below(row, small_ns)
     ]
+
+
+def _clear_ns(comparison: Comparison, policy: Policy) -> float:
+    """The least difference of the clear case, the largest where there are several; 0: none."""
+    clear = [
+        row.difference_ns.low
+        for row in comparison.stages
+        if row.difference_ns is not None and row.stage != TOTAL and _is_clear(row)
+        if decide_stage(row, policy)[0] is Status.SLOWER
+    ]
+    return max(0.0, *clear) if clear else 0.0
 
 
 def _would_decide(row: StageComparison, policy: Policy, launches: int, confidence: float) -> bool:

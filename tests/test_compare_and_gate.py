@@ -358,6 +358,8 @@ def test_more_launches_are_asked_for_where_they_would_decide() -> None:
     run = simulated(turns=60, noise=0.005, launch_change=slightly)
     assert look_at(run, POLICY, may_grow=True) is Look.MORE_LAUNCHES
     assert look_at(run, POLICY, may_grow=False) is Look.SCATTERED
+    clear = simulated(turns=60, noise=0.005, launch_change=slightly, change={"forward": 2.0})
+    assert look_at(clear, POLICY, may_grow=True) is not Look.MORE_LAUNCHES
     hopeless = [0.8, 1.2, 0.9, 1.1, 1.0, 1.0]
     run = simulated(turns=60, noise=0.005, launch_change=hopeless)
     assert look_at(run, POLICY, may_grow=True) is Look.SCATTERED
