@@ -38,6 +38,10 @@ HEARD_RATIO = 0.5
 """More launches are started if at least this part of the time spent so far is left for them, and
 if loading them takes no longer than the budget."""
 
+TURNS_TO_GROW = 4
+"""More launches are started once those at work have taken so many turns on average: with fewer
+their scatter is hardly known, and a clear case may only lack some turns."""
+
 MEMORY_RATIO = 0.5
 """Launches are held side by side if they take no more than this part of the free memory."""
 
@@ -143,6 +147,8 @@ class _Conduct:
 
     def _may_grow(self) -> bool:
         """Whether more launches may follow: once, if there is time to load and to hear them."""
+        if self._ledger.pairs < TURNS_TO_GROW * self._launches:
+            return False
         more = self._plan.most_launches - self._launches
         is_short = self._loading_s * more <= self._plan.budget_s * self._launches
         left_s = self._plan.budget_s - self._spent_s()

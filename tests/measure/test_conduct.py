@@ -111,10 +111,15 @@ def test_launches_that_scatter_are_followed_by_more_once() -> None:
 
     def look_at(run: Run, may_grow: bool) -> Look:
         asked.add((len(np.unique(run.samples.launch)), may_grow))
-        return Look.MORE_LAUNCHES if may_grow else Look.END
+        if may_grow:
+            return Look.MORE_LAUNCHES
+        judged = run.samples.turn != WARM_UP_TURN
+        pairs = len(set(zip(run.samples.launch[judged], run.samples.turn[judged], strict=True)))
+        return Look.GO_ON if pairs < conduct.TURNS_TO_GROW * LAUNCHES else Look.END
 
     run = measure(plan("ms:1", "ms:1", budget_s=20, launches=None), lambda _: None, look_at)
-    assert asked == {(LAUNCHES, True), (LAUNCHES + MORE_LAUNCHES, False)}
+    early = (LAUNCHES, False)
+    assert asked == {early, (LAUNCHES, True), (LAUNCHES + MORE_LAUNCHES, False)}
     assert len(run.launches) == LAUNCHES + MORE_LAUNCHES
     assert run.ended == "decided"
     assert min(item.turns for item in run.launches) >= conduct.FEWEST_TURNS
