@@ -28,7 +28,7 @@ from depthprof.units import duration, percent, times
 EXIT_PASS, EXIT_SLOWER, EXIT_REFUSED, EXIT_INCONCLUSIVE = 0, 1, 2, 3
 
 CLEAR_RATIO = 1.5
-"""From this ratio on (its interval's lower end) a slower stage is a clear case."""
+"""From this ratio on a stage that is SLOWER is a clear case."""
 
 SMALL_BESIDE_RATIO = 0.5
 """What is surely below this part of a clear case's difference is not waited for."""
@@ -285,9 +285,9 @@ def undecided(comparison: Comparison, policy: Policy) -> list[StageComparison]:
 
 
 def _clear_ns(comparison: Comparison, policy: Policy) -> float:
-    """The least difference of the clear case, the largest where there are several; 0: none."""
+    """The difference of the clear case, the largest where there are several; 0: there is none."""
     clear = [
-        row.difference_ns.low
+        row.difference_ns.value
         for row in comparison.stages
         if row.difference_ns is not None and row.stage != TOTAL and _is_clear(row)
         if decide_stage(row, policy)[0] is Status.SLOWER
@@ -315,7 +315,7 @@ def _would_decide(row: StageComparison, policy: Policy, launches: int, confidenc
 
 
 def _is_clear(row: StageComparison) -> bool:
-    return row.ratio is not None and row.ratio.low >= CLEAR_RATIO
+    return row.ratio is not None and row.ratio.value >= CLEAR_RATIO
 
 
 def _is_below(row: StageComparison, limit_ns: float) -> bool:

@@ -20,7 +20,7 @@ GOALS = (
 )
 """Slow-downs the published goals name: 5 % of 1 ms, 10 % of 100 us, 100 % of 50 us (or more)."""
 
-GENERATION = 12
+GENERATION = 13
 """Raised whenever rules were changed after seeing data: every generation has seeds of its own."""
 
 DOUBLED = ("preprocess", "forward")
