@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_compare_v1_v2_names_return_and_finds_forward_the_same(tmp_path: Path) -> None:
-    judged = depthprof.compare("v1", "v2", SMALL, budget_s=12, launches=3)
+    judged = depthprof.compare("v1", "v2", SMALL, budget_s=8, launches=3)
     assert judged.run.ended in ("budget", "decided")
     assert judged.judgement is not None
     assert judged.judgement.culprit == "return"
