@@ -26,8 +26,8 @@ from depthprof.iteration import Iteration
 from depthprof.measure.launch import WATCH_FROM_NS
 
 CUDA_GOAL_NS, HOST_GOAL_NS = 40_000, 3_000
-WATCHED_GOAL_NS = 0.005 * WATCH_FROM_NS
-"""On a CPU: half a percent of the shortest iteration that is watched mark by mark."""
+WATCHED_GOAL_NS = 0.01 * WATCH_FROM_NS
+"""On a CPU: one percent of the shortest iteration that is watched mark by mark."""
 
 OURS, WATCHED = "depthprof", "depthprof, watched mark by mark"
 TURNS, CALLS = 30, 50
@@ -167,7 +167,8 @@ def verdicts(found: list[Overhead], device: str) -> list[tuple[str, str, bool]]:
     """The goals: at most so much, and less than every other timer around the same calls.
 
     On a GPU the goal counts all that is added to an iteration; on a CPU what is added between its
-    marks, and so lands in some stage (`scripts.figures` measures the same by another way).
+    marks, and so lands in some stage (`scripts.figures` measures the same by another way). Watched
+    marks ask more than a timer does, so on a CPU they are not held against other timers.
     """
     host_goals_ns = {OURS: HOST_GOAL_NS, WATCHED: WATCHED_GOAL_NS}
     lines = []
@@ -181,7 +182,10 @@ def verdicts(found: list[Overhead], device: str) -> list[tuple[str, str, bool]]:
                 name = f"{mode}: added {where}, us (<= {goal_ns / 1_000:g})"
                 lines.append((name, f"{ns / 1_000:.2f}", ns <= goal_ns))
         others = [
-            one for one in found if one.timer not in host_goals_ns and one.pipeline == ours.pipeline
+            one
+            for one in found
+            if one.timer not in host_goals_ns and one.pipeline == ours.pipeline
+            if device != "cpu" or ours.timer == OURS
         ]
         for other in others:
             name = f"{mode}: {other.timer} adds, us (> {ours.added_ns / 1_000:.2f})"
