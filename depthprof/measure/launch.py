@@ -22,7 +22,7 @@ from depthprof.measure.warm_up import (
 from depthprof.records import WARM_UP_TURN, Launch, Limits
 
 WATCH_FROM_NS = 2_000_000
-"""From this length on an iteration is watched mark by mark, which costs it up to half a percent,
+"""From this length on an iteration is watched mark by mark, which costs it up to 0.7 percent,
 both sides alike. (It was 7 ms. Then a neighbour left iterations of 6.9 ms INCONCLUSIVE: not
 watched, they could only be left out as a whole, and most were.)"""
 
