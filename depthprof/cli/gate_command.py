@@ -85,12 +85,12 @@ def _with_baseline(arguments: Namespace, settings: Settings) -> tuple[Gated, Dep
     policy_of = gate_policy(arguments, settings.gate)
     allow = (*settings.gate.allow, *arguments.allow)
     baseline = _baseline(arguments, settings.gate)  # refused before anything is measured
-    if arguments.baseline is not None:
-        side = _side(arguments)
+    side = None if arguments.baseline is None else _side(arguments)
+    if side is not None:
         refused = gate_asked(baseline, side.label, side.workload, policy_of, allow)
         if refused is not None:
             return refused, None
-    candidate, lost = _candidate(arguments, settings, policy_of)
+    candidate, lost = _candidate(arguments, settings, policy_of, side)
     if (baseline.created, baseline.levels) == (candidate.created, candidate.levels):
         raise BadInput(
             f"the newest run, {candidate.run}, is the baseline itself: nothing was measured since;"
@@ -121,12 +121,15 @@ def _baseline(arguments: Namespace, settings: GateSettings) -> Digest:
 
 
 def _candidate(
-    arguments: Namespace, settings: Settings, policy_of: Callable[[str], Policy]
+    arguments: Namespace,
+    settings: Settings,
+    policy_of: Callable[[str], Policy],
+    side: SidePlan | None,
 ) -> tuple[Digest, DepthprofError | None]:
     from depthprof.comparison import digest
 
-    if arguments.baseline is not None:
-        judged = _measure_one(arguments, settings, policy_of)
+    if side is not None:
+        judged = _measure_one(arguments, settings, policy_of, side)
         identity, lost = _keep(judged, arguments)
         name = identity or "the run just measured"
         return digest(judged.run, judged.policy, name), lost
@@ -152,9 +155,8 @@ def _keep(judged: Judged, arguments: Namespace) -> tuple[str | None, DepthprofEr
 
 
 def _measure_one(
-    arguments: Namespace, settings: Settings, policy_of: Callable[[str], Policy]
+    arguments: Namespace, settings: Settings, policy_of: Callable[[str], Policy], side: SidePlan
 ) -> Judged:
-    side = _side(arguments)
     launches = arguments.launches or settings.gate.launches or GATE_LAUNCHES
     plan = plan_from(arguments, (side,), launches)
     return carry_out(plan, policy_of(side.workload.model), arguments)
