@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 def test_compare_v1_v2_names_return_and_finds_forward_the_same(tmp_path: Path) -> None:
     judged = depthprof.compare("v1", "v2", SMALL, budget_s=8, launches=3)
-    assert judged.run.ended in ("budget", "decided")
+    assert judged.run.ended in ("budget", "decided", "scattered")  # the last was "decided" too
     assert judged.judgement is not None
     assert judged.judgement.culprit == "return"
     assert judged.judgement.verdict("forward").status is not Status.SLOWER
