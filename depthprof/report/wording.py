@@ -8,14 +8,16 @@ from depthprof.records import (
     Memory,
     Run,
     Side,
+    StageComparison,
     StageSummary,
     Status,
     TimerView,
+    Verdict,
     workload_differences,
 )
 from depthprof.report import calibrated
 from depthprof.report.active import activity_lines
-from depthprof.units import binary_size, duration, percent
+from depthprof.units import binary_size, duration, percent, times
 
 DEVICE_MARK = "*"
 DEVICE_LEGEND = (
@@ -160,14 +162,22 @@ def sentence(judged: Judged) -> str:
 
 def unsure(judged: Judged) -> list[str]:
     """Why stages are undecided, a line for each reason, and what would decide them."""
-    if judged.judgement is None:
+    if judged.comparison is None or judged.judgement is None:
         return []
     stages: dict[str, list[str]] = {}
     for verdict in judged.judgement.verdicts:
         if verdict.status in (Status.INCONCLUSIVE, Status.INCOMPARABLE):
-            stages.setdefault(verdict.reason.text, []).append(verdict.stage)
+            why = _without_interval(judged.comparison.stage(verdict.stage), verdict)
+            stages.setdefault(why, []).append(verdict.stage)
     lines = [f"{', '.join(names)}: {text}" for text, names in stages.items()]
     return [f"undecided, {line}" for line in lines]
+
+
+def _without_interval(row: StageComparison, verdict: Verdict) -> str:
+    """The reason without the ratio's interval, which the table shows: like reasons are alike."""
+    if row.ratio is None:
+        return verdict.reason.text
+    return verdict.reason.text.removeprefix(f"ratio {times(row.ratio.low, row.ratio.high)}: ")
 
 
 def larger_budget(judged: Judged) -> list[str]:

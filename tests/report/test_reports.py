@@ -118,6 +118,16 @@ def test_what_is_undecided_is_grouped_with_what_would_decide_it() -> None:
     assert re.search(r"at this pace --budget \d+ would give enough pairs", text)
 
 
+def test_stages_undecided_for_one_reason_share_a_line_though_their_intervals_differ() -> None:
+    judged = CASES["noisy"]
+    assert judged.judgement is not None
+    waiting = [v for v in judged.judgement.verdicts if v.reason.code == "wide_interval"]
+    assert len({verdict.reason.text for verdict in waiting}) > 1  # each has an interval of its own
+    names = ", ".join(verdict.stage for verdict in waiting)
+    line = f"undecided, {names}: neither within 3 % nor clear of 0.990 - 1.010"
+    assert wording.unsure(judged) == [line]
+
+
 def test_a_device_run_shows_both_clocks_and_the_naive_timer() -> None:
     text = " ".join(shown(CASES["device"], 120).split())
     assert "forward*" in text
