@@ -41,6 +41,8 @@ from depthprof.stats import (
     fewest_pairs,
     hodges_lehmann,
     look_share,
+    median_variance,
+    pair_scatter,
     shared_confidence,
     student_quantile,
 )
@@ -159,16 +161,16 @@ def fingerprint_of(
 def stage_noise(runs: Sequence[Run], column: int) -> Noise | None:
     """Scatter of one stage (a column of the samples, the total last) within and between launches.
 
-    The pairs' scatter is the median absolute deviation from their launch's median, times 1.4826
-    (normal consistency; Rousseeuw and Croux, JASA 88 (1993) 1273-1283). The launches' is what is
-    left of their medians' variance once the pairs' share is taken away (method of moments, one way
-    random effects: Searle, Casella and McCulloch, Variance Components, 1992, section 3.5).
+    The pairs' scatter is told by neighbouring pairs (`stats.pair_scatter`). The launches' is what
+    is left of their medians' variance once the pairs' share is taken away (method of moments, one
+    way random effects: Searle, Casella and McCulloch, Variance Components, 1992, section 3.5).
 
     Returns:
-        The scatter, or None where fewer than two launches have sound pairs, or it takes no time.
+        The scatter, or None where fewer than two launches have sound pairs, none has two, or the
+        stage takes no time.
     """
-    rests: list[np.ndarray] = []
-    centres, counts, clocks, lengths = [], [], [], []
+    groups: list[np.ndarray] = []
+    clocks, lengths = [], []
     for run in runs:
         known = evidence(run)
         pairs = pair_blocks(known)
@@ -178,17 +180,14 @@ def stage_noise(runs: Sequence[Run], column: int) -> Noise | None:
         launches = pairs.launch[sound]
         clocks.append(known.clocks[column])
         lengths.append(float(np.nanmedian(spans)) if sound.any() else math.nan)
-        for launch in np.unique(launches):
-            members = logs[launches == launch]
-            centres.append(float(np.median(members)))
-            counts.append(len(members))
-            rests.append(members - np.median(members))
+        groups += [logs[launches == launch] for launch in np.unique(launches)]
     median_ns = float(np.nanmedian(lengths)) if not np.isnan(lengths).all() else 0.0
     clock = max(set(clocks), key=clocks.count)
-    if len(centres) < 2 or median_ns <= 0:
+    pair_sd = pair_scatter(groups)
+    if len(groups) < 2 or pair_sd is None or median_ns <= 0:
         return None
-    pair_sd = 1.4826 * float(np.median(np.abs(np.concatenate(rests))))
-    expected = MEDIAN_VARIANCE * pair_sd**2 * float(np.mean(1 / np.asarray(counts)))
+    centres = [float(np.median(group)) for group in groups]
+    expected = pair_sd**2 * float(np.mean([median_variance(len(group)) for group in groups]))
     beyond = float(np.mean(np.square(centres))) - expected  # the truth is known: a ratio of 1
     return Noise(pair_sd, math.sqrt(max(0.0, beyond)), clock, median_ns)
 
@@ -225,7 +224,8 @@ def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: fl
 
     def needed(launches: int) -> float:
         """Logarithm of the slow-down."""
-        sd = math.hypot(noise.launch_sd, unit_sd * math.sqrt(MEDIAN_VARIANCE * launches / units))
+        by_noise = unit_sd * math.sqrt(median_variance(max(1, round(units / launches))))
+        sd = math.hypot(noise.launch_sd, by_noise)
         sure = 1 - (1 - shared) * launch_share(launches, shared=True)
         by_launches = student_quantile(launches - 1, sure) * sd / math.sqrt(launches)
         unsure = by_launches / math.sqrt(2 * (launches - 1)) if by_launches > by_pairs else 0.0
@@ -236,8 +236,9 @@ def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: fl
 
     chance = NormalDist().inv_cdf(POWER)
     found = needed(LAUNCHES)
-    noise_variance = MEDIAN_VARIANCE * unit_sd**2 * LAUNCHES / units
-    if noise_variance <= NOISE_SHARE * (noise.launch_sd**2 + noise_variance):  # more are started
+    seen = unit_sd**2 * median_variance(max(1, round(units / LAUNCHES)))
+    taken = MEDIAN_VARIANCE * unit_sd**2 * LAUNCHES / units  # as `launches_scatter` takes it to be
+    if taken <= NOISE_SHARE * (noise.launch_sd**2 + seen):  # more launches are started
         found = min(found, needed(LAUNCHES + MORE_LAUNCHES))
     return math.expm1(found)
 

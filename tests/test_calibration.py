@@ -13,7 +13,7 @@ from depthprof.calibrationfile import find_calibration, write_calibration
 from depthprof.errors import BadRunFile, OutputError
 from depthprof.gate import judge, look_at
 from depthprof.looks import Look
-from depthprof.records import Calibration, Policy, Run, StageCalibration, Status
+from depthprof.records import STAGES, Calibration, Policy, Run, StageCalibration, Status
 from depthprof.report.calibrated import sentence
 from tests.runs import simulated
 
@@ -21,11 +21,11 @@ POLICY = Policy()
 FORWARD = 2
 
 
-def runs(count: int, launch_sd: float = 0.0, noise: float = 0.02) -> list[Run]:
+def runs(count: int, launch_sd: float = 0.0, noise: float = 0.02, turns: int = 12) -> list[Run]:
     random = np.random.default_rng(7)
     return [
         simulated(
-            turns=12,
+            turns=turns,
             noise=noise,
             launch_change=np.exp(random.normal(0, launch_sd, 6)).tolist(),
             seed=seed,
@@ -53,6 +53,18 @@ def test_scatter_within_and_between_launches_is_told_apart() -> None:
     assert moved.launch_sd_ratio == pytest.approx(0.03, rel=0.5)
     assert moved.noise_ratio > 5 * calm.noise_ratio
     assert moved.detectable_ratio > calm.detectable_ratio
+
+
+@pytest.mark.parametrize("turns", [2, 3, 5])
+def test_launches_of_few_pairs_do_not_hide_the_pairs_scatter(turns: int) -> None:
+    calm = runs(40, noise=0.2, turns=turns)
+    noises = [calibrating.stage_noise(calm, column) for column in range(len(STAGES))]
+    found = [noise for noise in noises if noise is not None]
+    assert np.median([noise.pair_sd for noise in found]) == pytest.approx(
+        0.2 * math.sqrt(2), rel=0.1
+    )
+    # what chance leaves; distances from the own medians of three pairs left 0.16
+    assert np.median([noise.launch_sd for noise in found]) < 0.05
 
 
 def test_what_is_called_detectable_is_detected() -> None:

@@ -168,3 +168,18 @@ def test_launches_scatter_where_their_noise_does_not_explain_it(turns: int, laun
     assert not stats.launches_scatter(np.zeros(4), np.asarray([0, 0, 1, 1]))
     assert not stats.launches_scatter(np.zeros(3), np.arange(3))
     assert not stats.launches_scatter(np.ones(6), np.asarray([0, 0, 1, 1, 2, 2]))
+
+
+@pytest.mark.parametrize("count", [*range(1, 21), 40])
+def test_the_variance_of_a_median_is_that_of_simulated_ones(count: int) -> None:
+    random = np.random.default_rng(count)
+    medians = np.median(random.normal(size=(60_000, count)), axis=1)
+    assert stats.median_variance(count) == pytest.approx(float(medians.var()), rel=0.04)
+
+
+@pytest.mark.parametrize("pairs", [2, 3, 20])
+def test_the_scatter_from_pair_to_pair_is_found_whatever_the_launches_levels(pairs: int) -> None:
+    random = np.random.default_rng(pairs)
+    groups = [random.normal(level, 0.1, pairs) for level in random.normal(0, 5, 400)]
+    assert stats.pair_scatter(groups) == pytest.approx(0.1, rel=0.1)
+    assert stats.pair_scatter([np.ones(1), np.ones(1)]) is None
