@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from depthprof.comparison.evidence import absent_stage
 from depthprof.comparison.soundness import MOST_SPOILT_RATIO
 from depthprof.records import (
     Comparison,
@@ -73,7 +74,7 @@ def _stage(before: Level, after: Level | None, confidence: float) -> StageCompar
 def _problem(before: Level, after: Level | None, confidence: float) -> Reason | None:
     """Say why these launches could never decide; None where they may."""
     if after is None:
-        return Reason("absent_stage", "only one of the runs has this stage")
+        return absent_stage(before.stage)
     if before.clock != after.clock:
         if "cpu" in (before.clock, after.clock):
             text = "neighbours disturbed one of the runs: it was judged by CPU time, the other not"
@@ -83,6 +84,8 @@ def _problem(before: Level, after: Level | None, confidence: float) -> Reason | 
     spoilt = max(before.spoilt_ratio, after.spoilt_ratio)
     if spoilt > MOST_SPOILT_RATIO:
         return Reason("spoilt", f"{percent(spoilt)} of a run's samples were spoilt by the machine")
+    if not (before.launches_ns and after.launches_ns):
+        return absent_stage(before.stage)
     counts = len(before.launches_ns), len(after.launches_ns)
     if not can_decide(*counts, confidence):
         needed = fewest_launches(confidence)

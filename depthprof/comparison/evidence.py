@@ -14,10 +14,16 @@ from depthprof.comparison.soundness import (
     Soundness,
     soundness,
 )
-from depthprof.records import DEVICE_STAGES, TOTAL, Run
+from depthprof.records import DEVICE_STAGES, TOTAL, Reason, Run
 
 UNLIKE = "unlike"
 """Stands for the clock of a stage whose sides are timed by different ones."""
+
+
+def absent_stage(name: str) -> Reason:
+    """Why a stage that one side does not have, and so the total, cannot be compared."""
+    what = "one side lacks a stage of it" if name == TOTAL else "one side does not have this stage"
+    return Reason("absent_stage", what)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from depthprof.comparison.evidence import UNLIKE, Evidence, evidence
+from depthprof.comparison.evidence import UNLIKE, Evidence, absent_stage, evidence
 from depthprof.comparison.pairing import Pairs, by_launch, pair_blocks
 from depthprof.comparison.soundness import Flags, Floats, Integers
 from depthprof.comparison.summaries import summaries
@@ -154,7 +154,7 @@ def _stage(
     """Compare one stage; the confidences are the pairs' and the launches'."""
     ratio = within = difference = None
     scatters = False
-    problem = _problem(spans, confidences[0])
+    problem = _problem(name, spans, confidences[0])
     alone = not is_last and len(np.unique(spans.launch)) < FEWEST_LAUNCHES
     room = 1.0 if alone else LAYOUT_RATIO
     if problem is None or problem.code in ("zero_length", "spoilt"):
@@ -190,14 +190,14 @@ def _stage(
     )
 
 
-def _problem(spans: _Spans, confidence: float) -> Reason | None:
+def _problem(name: str, spans: _Spans, confidence: float) -> Reason | None:
     """Say why these data could never decide; None where they may."""
     pairs, needed = spans.ns.shape[1], fewest_pairs(confidence)
     if spans.clock == UNLIKE:
         text = "one side is timed by its device's clock, the other has none"
         return Reason("unlike_clocks", text)
     if spans.absent:
-        return Reason("absent_stage", "only one side has this stage, or all stages of it")
+        return absent_stage(name)
     if spans.mostly_spoilt:
         return Reason("spoilt", _spoilt_text(spans))
     if pairs < needed:

@@ -12,7 +12,8 @@ from depthprof.records import (
     Status,
     Verdict,
 )
-from depthprof.report.calibrated import longest_stage
+from depthprof.report.calibrated import longest_stage, sentence
+from depthprof.report.wording import followers, left_out
 from depthprof.units import duration, percent, signed_duration, times
 
 GATE_SCHEMA = 1
@@ -80,7 +81,7 @@ def side_sentence(side: SideGate) -> str:
 
 def side_remarks(side: SideGate) -> list[str]:
     """What else is to be said of a side."""
-    remarks = []
+    remarks = [] if side.judgement is None else followers(side.judgement)
     if side.is_same_code:
         remarks.append("code and weights are identical on both sides, by hash")
     if side.launches and side.judgement is not None and side.fewest_launches:
@@ -98,9 +99,10 @@ def side_remarks(side: SideGate) -> list[str]:
             if longest_known is None
             else f", {percent(longest_known.noise_ratio)} in {longest_known.stage}"
         )
+        found = sentence(known)
         remarks.append(
             f"calibrated on {known.created[:10]}: what is called slower or faster clears the noise"
-            f" floor of this machine too{floor}"
+            f" floor of this machine too{floor}; in turns, {found[0].lower()}{found[1:]}"
         )
     widest = max(
         (item for item in side.detectable if item[0] != TOTAL), key=lambda i: i[1], default=None
@@ -111,7 +113,17 @@ def side_remarks(side: SideGate) -> list[str]:
             f"a slow-down of {percent(longest[1])} in {longest[0]} would have been seen;"
             f" in {widest[0]}, the least certain stage, one of {percent(widest[1])}"
         )
-    return remarks
+    return remarks + _left_out(side)
+
+
+def _left_out(side: SideGate) -> list[str]:
+    """What the machine spoilt: by rule in a run in turns, by its ratio where two are compared."""
+    if side.comparison is None:
+        return []
+    most = max(row.spoilt_ratio for row in side.comparison.stages)
+    if side.comparison.skipped.count or not most:
+        return left_out(side.comparison.skipped)
+    return [f"left out of the judgement: up to {percent(most)} of a stage's samples, spoilt"]
 
 
 def _longest(side: SideGate) -> tuple[str, float] | None:
@@ -166,6 +178,9 @@ def _side_document(side: SideGate) -> dict[str, Any]:
         "launches": list(side.launches),
         "fewest_launches": side.fewest_launches,
         "culprit": judgement.culprit if judgement else None,
+        "followers": list(judgement.followers) if judgement else [],
+        "left_out": dict(side.comparison.skipped.by_rule) if side.comparison else {},
+        "calibration": asdict(known) if (known := side.policy.calibration) else None,
         "verdicts": [
             _verdict_document(row, verdict, seen.get(row.stage))
             for row, verdict in zip(stages, verdicts, strict=True)
@@ -184,4 +199,5 @@ def _verdict_document(row: StageComparison, verdict: Verdict, seen: float | None
         "ratio": None if row.ratio is None else asdict(row.ratio),
         "difference_ns": None if row.difference_ns is None else asdict(row.difference_ns),
         "detectable_ratio": seen,
+        "spoilt_ratio": row.spoilt_ratio,
     }

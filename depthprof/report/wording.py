@@ -5,9 +5,11 @@ from depthprof.records import (
     WARM_UP_TURN,
     Failure,
     Judged,
+    Judgement,
     Memory,
     Run,
     Side,
+    SkippedSamples,
     StageComparison,
     StageSummary,
     Status,
@@ -180,6 +182,19 @@ def _without_interval(row: StageComparison, verdict: Verdict) -> str:
     return verdict.reason.text.removeprefix(f"ratio {times(row.ratio.low, row.ratio.high)}: ")
 
 
+def followers(judgement: Judgement) -> list[str]:
+    """The other slower stages, where there are any."""
+    return [f"also slower: {', '.join(judgement.followers)}"] if judgement.followers else []
+
+
+def left_out(skipped: SkippedSamples) -> list[str]:
+    """How many samples were left out and by which rule, where there are any."""
+    if not skipped.count:
+        return []
+    rules = ", ".join(f"{count} ({rule})" for rule, count in skipped.by_rule.items())
+    return [f"left out of the judgement: {rules}"]
+
+
 def larger_budget(judged: Judged) -> list[str]:
     """How long enough pairs would take at the pace of this run, where there are too few."""
     rows = judged.comparison.stages if judged.comparison else ()
@@ -193,15 +208,14 @@ def larger_budget(judged: Judged) -> list[str]:
 def remarks(judged: Judged) -> list[str]:
     """What else a reader must know: followers, timers, left-out samples, failures."""
     lines = [f"FAILED {describe_failure(judged.run, item)}" for item in judged.run.failures]
-    if judged.judgement and judged.judgement.followers:
-        lines.append(f"also slower: {', '.join(judged.judgement.followers)}")
+    if judged.judgement:
+        lines += followers(judged.judgement)
     lines += unsure(judged)
     lines += larger_budget(judged)
     lines += timer_sentences(judged)
     outcome = judged.comparison or judged.profile
-    if outcome is not None and outcome.skipped.count:
-        rules = ", ".join(f"{count} ({rule})" for rule, count in outcome.skipped.by_rule.items())
-        lines.append(f"left out of the judgement: {rules}")
+    if outcome is not None:
+        lines += left_out(outcome.skipped)
     if judged.comparison and judged.comparison.per == "picture":
         lines.append("the batches differ, so every figure is per picture")
     if judged.run.is_comparison and not judged.run.shared:

@@ -21,6 +21,7 @@ from depthprof.records import (
     Gated,
     Policy,
     Side,
+    SkippedSamples,
     StageCalibration,
     Status,
     Workload,
@@ -71,7 +72,82 @@ def test_a_calibrated_noise_floor_must_be_cleared_and_is_told() -> None:
     assert status(outcome, "forward") is Status.INCONCLUSIVE
     for text in (gate_markdown(outcome), "\n".join(side_remarks(outcome.sides[1]))):
         assert "noise floor of this machine too, 50 % in forward" in text
+        assert "in turns, on this machine +60 % in forward is detectable in 60 s" in text
+    assert gate_document(outcome)["sides"][1]["calibration"]["stages"][0]["noise_ratio"] == 0.5
     assert "noise floor" not in gate_markdown(gated(before, after))
+
+
+def test_a_gate_in_turns_tells_what_this_machine_can_tell_apart() -> None:
+    judged = judged_at(0, change={"forward": 2.0})
+    noise = StageCalibration("forward", "host", 5_000_000, 0.02, 0.1, 0.5, 0.6, 0)
+    known = Calibration("ab12", "v2", "2026-01-01", 6, 3, 60.0, 0.95, (noise,))
+    judged = replace(judged, policy=replace(judged.policy, calibration=known))
+    text = gate_markdown(gate_turns(judged, "abc", "def"))
+    assert "+60 % in forward is detectable in 60 s" in text
+
+
+@pytest.mark.parametrize(("then", "now"), [(None, -1), (-1, None), (-1, -1)])
+def test_a_stage_that_one_of_the_runs_lacks_is_incomparable(
+    then: int | None, now: int | None
+) -> None:
+    runs = (
+        measured(seed, {} if length is None else {"postprocess": length})
+        for seed, length in enumerate((then, now))
+    )
+    outcome = gated(*runs)
+    assert outcome.exit_code == 3
+    found = outcome.sides[1].judgement
+    assert found is not None
+    for stage in ("postprocess", "total"):
+        verdict = found.verdict(stage)
+        assert (verdict.status, verdict.reason.code) == (Status.INCOMPARABLE, "absent_stage")
+    assert found.verdict("total").reason.text == "one side lacks a stage of it"
+    assert status(outcome, "forward") is Status.SAME
+
+
+def test_stages_of_no_length_and_constant_ones_are_judged_by_their_differences() -> None:
+    nothing = gated(measured(0, {"postprocess": 0}), measured(1, {"postprocess": 0}))
+    assert status(nothing, "postprocess") is Status.SAME
+    gone = gated(measured(0), measured(1, {"postprocess": 0}))
+    verdict = gone.sides[1].judgement and gone.sides[1].judgement.verdict("postprocess")
+    assert verdict
+    assert (verdict.status, verdict.reason.code) == (Status.INCONCLUSIVE, "zero_length")
+    assert gone.exit_code == 3
+    for now, found in ((400_000, Status.SAME), (800_000, Status.SLOWER)):
+        constant = gated(measured(0, {"postprocess": 400_000}), measured(1, {"postprocess": now}))
+        assert status(constant, "postprocess") is found
+
+
+def test_unequal_numbers_of_launches_are_held_against_each_other() -> None:
+    before, after = measured(0, launches=6), measured(1, launches=15, change={"forward": 1.3})
+    outcome = gated(before, after)
+    assert outcome.sides[1].launches == (6, 15)
+    assert status(outcome, "forward") is Status.SLOWER
+    assert status(outcome, "return") is Status.SAME
+    one = gated(measured(0, launches=1), measured(1))
+    assert one.exit_code == 3
+    assert "1 launches against 8" in gate_markdown(one)
+
+
+def test_the_gate_tells_followers_and_what_was_left_out() -> None:
+    slower = gated(measured(0), measured(1, change={"forward": 1.3, "return": 1.5}))
+    assert "also slower: return" in gate_markdown(slower)
+    assert gate_document(slower)["sides"][1]["followers"] == ["return"]
+    assert "left out" not in gate_markdown(slower)
+
+    spoilt = measured(1)
+    levels = (replace(level, spoilt_ratio=0.125) for level in spoilt.levels)
+    between = gated(measured(0), replace(spoilt, levels=tuple(levels)))
+    assert "left out of the judgement: up to 12 % of a stage" in gate_markdown(between)
+    assert gate_document(between)["sides"][1]["verdicts"][0]["spoilt_ratio"] == 0.125
+
+    judged = judged_at(0)
+    assert judged.comparison is not None
+    rules = SkippedSamples(3, {"preempted by another process": 3})
+    in_turns = replace(judged, comparison=replace(judged.comparison, skipped=rules))
+    outcome = gate_turns(in_turns, "abc", "def")
+    assert "left out of the judgement: 3 (preempted by another process)" in gate_markdown(outcome)
+    assert gate_document(outcome)["sides"][0]["left_out"] == dict(rules.by_rule)
 
 
 def test_launches_are_the_evidence_however_many_pairs_there_are() -> None:
