@@ -1,13 +1,11 @@
 """What the study found: tables (CSV), plots (PNG) and a page (Markdown) beside its data."""
 
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from depthprof.machine import cpu_name, usable_cores
 from depthprof.study import tables
 from depthprof.study.plots import plot_alarms, plot_power, plot_times
 from depthprof.study.store import Store
@@ -26,6 +24,7 @@ def write_findings(store: Store) -> None:
     folder = store.folder
     stages, comparisons = tables.stage_table(rows), tables.comparison_table(rows)
     found = {
+        "taken": tables.taken(rows),
         "false_alarms": tables.false_alarms(stages, ["world", "condition", "arm"]),
         "false_alarms_by_stage": tables.false_alarms(stages, ["world", "condition", "stage"]),
         "false_alarms_without_sync": tables.false_alarms(
@@ -59,9 +58,14 @@ def write_findings(store: Store) -> None:
 
 
 def _machine(rows: Sequence[dict[str, Any]]) -> str:
-    """Where they were taken; older rows do not say, and were reported where they were taken."""
-    here = f"{cpu_name()}, {usable_cores()} cores, Python {platform.python_version()}"
-    return " and ".join(sorted({row.get("machine", here) for row in rows}))
+    """Where they were taken."""
+    places = {
+        "a device in virtual time"
+        if row["world"] == "virtual"
+        else row.get("machine", "a machine that was not noted")
+        for row in rows
+    }
+    return " and ".join(sorted(places))
 
 
 def alarms_by_rule(stages: pd.DataFrame, folder: Path) -> pd.DataFrame:
@@ -93,6 +97,8 @@ def page(
         f"{comparisons} comparisons on {machine}. Intervals are exact (Clopper and Pearson), 95 %."
         f" Where other processes used more than {percent(tables.QUIET_RATIO)} of the cores, quiet"
         " is called disturbed.\n",
+        "Each generation has rules and seeds of its own ([page](../../docs/calibration.md)).\n",
+        _plain(found["taken"]),
         "## False alarms a stage comparison, identical code\n",
         _rates(found["false_alarms"], ["world", "condition", "arm"], ["inconclusive"]),
         "## The same without `sync`, which is next to nothing on a CPU\n",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from depthprof.errors import BadRunFile
 from depthprof.records import WARM_UP_TURN, Run
 
 FILE = "comparisons.jsonl"
@@ -22,24 +23,43 @@ class Store:
             samples.mkdir(parents=True, exist_ok=True)
 
     def rows(self) -> list[dict[str, Any]]:
-        """All results so far; a last line that was cut short is left out."""
+        """All results so far; a last line that was cut short is left out.
+
+        Raises:
+            BadRunFile: another line is no JSON.
+        """
         file = self.folder / FILE
         if not file.exists():
             return []
         rows = []
-        for line in file.read_text(encoding="utf-8").splitlines():
+        for number, line in enumerate(_whole(file.read_text(encoding="utf-8")).splitlines(), 1):
             try:
                 rows.append(json.loads(line))
-            except ValueError:  # stopped in the middle of a line
-                continue
+            except ValueError as error:
+                raise BadRunFile(
+                    f"{file}, line {number} is not JSON ({error}); take the line out, and its"
+                    " comparison is measured again"
+                ) from error
         return rows
 
     def add(self, row: dict[str, Any], run: Run) -> None:
-        """Append a result; keep the samples of its run where a folder for them was given."""
-        with (self.folder / FILE).open("a", encoding="utf-8") as file:
+        """Append a result; keep the samples of its run where a folder for them was given.
+
+        What a study that was stopped left of its last line is taken away first.
+        """
+        path = self.folder / FILE
+        known = path.read_text(encoding="utf-8") if path.exists() else ""
+        if (whole := _whole(known)) != known:
+            path.write_text(whole, encoding="utf-8")
+        with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n")
         if self._samples is not None:
             keep_samples(self._samples / f"{row['name'].replace('/', '_')}.npz", run)
+
+
+def _whole(text: str) -> str:
+    """The lines that were written to their end."""
+    return text[: text.rfind("\n") + 1]
 
 
 def keep_samples(path: Path, run: Run) -> None:

@@ -12,12 +12,12 @@ ALARMS = ("SLOWER", "FASTER")
 CONFIDENCE = 0.95
 
 GOALS = {
-    # goal: (stages, added ratio)
-    "+5 % of 1 ms or more": (("preprocess", "forward"), 0.05),
-    "+10 % of 100 us or more": (("postprocess", "return"), 0.10),
-    "+100 % of 50 us or more": (("h2d", "postprocess"), 1.00),
+    # goal: (stages, added ratio, least length in ns)
+    "+5 % of 1 ms or more": (("preprocess", "forward"), 0.05, 1e6),
+    "+10 % of 100 us or more": (("postprocess", "return"), 0.10, 1e5),
+    "+100 % of 50 us or more": (("h2d", "postprocess"), 1.00, 5e4),
 }
-"""The slow-downs the goals name, on the stages of the light and the virtual pipeline."""
+"""The slow-downs the goals name, by the stages that are slowed so, and how long such must be."""
 
 
 QUIET_RATIO = 0.25
@@ -35,6 +35,21 @@ def as_it_was(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         else row
         for row in rows
     ]
+
+
+def taken(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """What there is: comparisons by world, condition and arm, of which rules and budgets."""
+    counts: dict[tuple[Any, ...], int] = {}
+    for row in rows:
+        place = tuple(row[name] for name in ("world", "condition", "arm"))
+        virtual = row["world"] == "virtual"  # drawn, until decided or as many pairs as 60 s give
+        budget = "-" if virtual else f"{row['budget_s']:g}"
+        key = (*place, row.get("generation") or "-", budget)
+        counts[key] = counts.get(key, 0) + 1
+    names = ("world", "condition", "arm", "generation", "budget_s", "comparisons")
+    return pd.DataFrame(
+        [dict(zip(names, (*key, counts[key]), strict=True)) for key in sorted(counts, key=str)]
+    )
 
 
 def stage_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -131,8 +146,9 @@ def power_goals(stages: pd.DataFrame) -> pd.DataFrame:
     """The same, gathered as the goals ask for it."""
     hit = stages[(stages.arm == "injected") & (stages.stage == stages.injected)]
     lines = []
-    for goal, (names, ratio) in GOALS.items():
+    for goal, (names, ratio, least_ns) in GOALS.items():
         wanted = hit[hit.stage.isin(names) & (abs(hit.added_ratio - ratio) < 1e-9)]
+        wanted = wanted[wanted.baseline_ns >= least_ns]
         for (world, condition), group in wanted.groupby(["world", "condition"]):
             place = {"goal": goal, "world": world, "condition": condition}
             lines.append(place | _found(group))
@@ -143,7 +159,7 @@ def peers_power(peers: pd.DataFrame) -> pd.DataFrame:
     """How often each peer's rule calls the goals' slow-downs, on the measured worlds."""
     hit = peers[(peers.arm == "injected") & (peers.world != "virtual")]
     lines = []
-    for goal, (names, ratio) in GOALS.items():
+    for goal, (names, ratio, _) in GOALS.items():
         wanted = hit[hit.injected.isin(names) & (abs(hit.added_ratio - ratio) < 1e-9)]
         for (rule, condition), group in wanted.groupby(["rule", "condition"], sort=False):
             place = {"goal": goal, "rule": rule, "condition": condition}

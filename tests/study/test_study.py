@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 
 from depthprof.comparison.evidence import evidence
+from depthprof.errors import BadRunFile
 from depthprof.records import STAGES, Policy
 from depthprof.study import tables
-from depthprof.study.__main__ import SIZES, cells
-from depthprof.study.cells import CONDITIONS, WORLDS, Cell
+from depthprof.study.__main__ import SIZES, cells, main
+from depthprof.study.cells import CONDITIONS, GENERATION, WORLDS, Cell
 from depthprof.study.findings import write_findings
 from depthprof.study.injection import METHODS, Injection, Slowed, adder
 from depthprof.study.light import Light
@@ -134,8 +135,6 @@ def test_tables_count_what_happened(tmp_path: Path) -> None:
         arm = "aa" if injection is None else "injected"
         judged, row = take(virtual(arm, injection), 1.0)
         store.add(row, judged.run)
-    with (store.folder / FILE).open("a") as file:
-        file.write('{"name": "cut sho')  # as a study that was stopped leaves it
     rows = store.rows()
     assert len(rows) == 3
     stages, comparisons = tables.stage_table(rows), tables.comparison_table(rows)
@@ -151,6 +150,52 @@ def test_tables_count_what_happened(tmp_path: Path) -> None:
     assert (store.folder / "power.png").stat().st_size > 1_000
     assert len(pd.read_csv(store.folder / "power.csv")) == 2
     assert len(list((tmp_path / "samples").iterdir())) == 3
+
+
+def test_a_study_that_was_stopped_goes_on_after_its_last_whole_result(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    judged, row = take(virtual(), 1.0)
+    store.add(row, judged.run)
+    with (tmp_path / FILE).open("a") as file:
+        file.write('{"name": "cut sho')  # as a study that was stopped leaves it
+    assert store.rows() == [row]
+    store.add(row | {"name": "next"}, judged.run)
+    assert [one["name"] for one in store.rows()] == [row["name"], "next"]
+    broken = (tmp_path / FILE).read_text().replace('{"name"', '{"name', 1)
+    (tmp_path / FILE).write_text(broken)
+    with pytest.raises(BadRunFile, match="line 1 is not JSON"):
+        store.rows()
+
+
+def test_one_command_takes_what_is_missing_and_reports(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(tmp_path), "--worlds", "virtual", "--conditions", "quiet"]
+    assert main([*words, "--arms", "aa,placebo", "--sizes", "0,0,2,0"]) == 0
+    first = Store(tmp_path).rows()
+    assert [row["arm"] for row in first] == ["placebo", "aa"]
+    assert capsys.readouterr().out.count("\n") == 2
+    assert main([*words, "--sizes", "0,1,3,0", "--samples", str(tmp_path / "samples")]) == 0
+    rows = Store(tmp_path).rows()
+    assert rows[:2] == first  # they were not taken again
+    assert len({row["name"] for row in rows}) == len(rows) == 12
+    page = (tmp_path / "README.md").read_text()
+    assert "12 comparisons on a device in virtual time" in page
+    assert f"| virtual | quiet | injected | {GENERATION} | - | 6 |" in page
+    (tmp_path / "README.md").unlink()
+    assert main([str(tmp_path), "--report-only"]) == 0
+    assert (tmp_path / "README.md").read_text() == page
+
+
+def test_a_goal_counts_only_stages_that_are_long_enough() -> None:
+    hit = {"world": "real", "condition": "quiet", "arm": "injected", "status": "SLOWER"}
+    lengths = {"h2d": 30_000, "postprocess": 600_000}
+    rows = [
+        hit | {"stage": stage, "injected": stage, "added_ratio": 1.0, "baseline_ns": ns}
+        for stage, ns in lengths.items()
+    ]
+    (found,) = tables.power_goals(pd.DataFrame(rows)).to_dict("records")
+    assert found["trials"] == 1
 
 
 def test_a_quiet_machine_with_busy_neighbours_was_disturbed() -> None:
