@@ -12,7 +12,7 @@ STYLES = {"ok": "green", "warning": "bold yellow", "unknown": "dim"}
 
 
 def print_findings(findings: Sequence[Finding], console: Console) -> None:
-    """Print a line a finding, then why the warnings matter, then whether the machine is fit."""
+    """Print a line a finding, then why they matter, warnings first, then whether it is fit."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for _ in range(2):
         table.add_column(no_wrap=True)
@@ -23,10 +23,11 @@ def print_findings(findings: Sequence[Finding], console: Console) -> None:
     console.print(table)
     console.print()
     warnings = [finding for finding in findings if finding.status == "warning"]
-    for finding in warnings:
+    told = [finding for finding in findings if finding.why and finding not in warnings]
+    for finding in (*warnings, *told):
         bullet = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
         text = Text.assemble((finding.name, "bold"), f": {finding.why}. To do: {finding.advice}")
-        bullet.add_row("-", text)
+        bullet.add_row("-", text, style="" if finding.status == "warning" else "dim")
         console.print(bullet)
     console.print(Text(verdict(warnings), style="bold"))
 

@@ -7,9 +7,10 @@ OK, WARNING, UNKNOWN = "ok", "warning", "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found, and for a warning why it matters and what to do.
+    """What was found, why it matters, and what to do.
 
-    `status` is "ok", "warning", or "unknown" where the system does not tell.
+    `status` is "ok", "warning", or "unknown" where the system does not tell. A warning has reason
+    and advice always; what is fine or unknown has them where it is worth knowing all the same.
     """
 
     name: str
@@ -25,6 +26,6 @@ class Finding:
             raise ValueError(f"the warning {self.name!r} says not why, or not what to do")
 
 
-def unknown(name: str, why: str) -> Finding:
-    """Say that the system does not tell, and why."""
-    return Finding(name, UNKNOWN, f"not told ({why})")
+def unknown(name: str, reason: str, why: str = "", advice: str = "") -> Finding:
+    """Say that the system does not tell, for which reason, why it matters and what to do."""
+    return Finding(name, UNKNOWN, f"not told ({reason})", why, advice)

@@ -130,7 +130,9 @@ def _judge_clocks(facts: GpuFacts) -> Finding:
     locked = facts.application_clock_mhz
     if locked is not None and locked < facts.max_sm_clock_mhz:
         return Finding("GPU clocks", OK, f"{what}, application clock {locked} MHz")
-    return Finding("GPU clocks", OK, f"{what}; not locked: they follow load, heat and power")
+    why = "they follow load, heat and power; sides in turns share that, runs of two times do not"
+    advice = "lock them at a clock they can hold: sudo nvidia-smi -lgc MHZ"
+    return Finding("GPU clocks", OK, f"{what}; not locked", why, advice)
 
 
 def _judge_faults(facts: GpuFacts) -> Finding:
@@ -197,7 +199,10 @@ def _judge_link(facts: GpuFacts) -> Finding:
 def _judge_ecc(facts: GpuFacts) -> Finding:
     if facts.ecc is None:
         return unknown("ECC", "this GPU has none, or NVML does not say")
-    return Finding("ECC", OK, "on: compare only with runs that have it on" if facts.ecc else "off")
+    if not facts.ecc:
+        return Finding("ECC", OK, "off")
+    why = "on GPUs with GDDR memory its check bits take some of the bandwidth"
+    return Finding("ECC", OK, "on", why, "compare only with runs that have it on")
 
 
 def _judge_mig(facts: GpuFacts) -> Finding:

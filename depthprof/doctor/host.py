@@ -59,6 +59,9 @@ class HostFacts:
     clock_step_ns: int = 0
 
 
+SPEED_UP = "cores that speed up under load make the first samples slower than the later ones"
+
+
 def host_facts(root: Path, watch_s: float, environment: Mapping[str, str]) -> HostFacts:
     """Read the facts from /proc and /sys below `root`, watching the counters for `watch_s`."""
     cores = usable_cores()
@@ -181,10 +184,11 @@ def _judge_steal(facts: HostFacts) -> Finding:
 
 def _judge_governor(facts: HostFacts) -> Finding:
     if facts.governors is None:
-        return unknown("governor", "no cpufreq here; a virtual machine hides it")
+        reason = "no cpufreq here; a virtual machine hides it"
+        return unknown("governor", reason, SPEED_UP, "set it on the host, if it is yours")
     what = ", ".join(facts.governors)
     if set(facts.governors) != {"performance"}:
-        why = "cores that speed up under load make the first samples slower than the later ones"
+        why = SPEED_UP
         return Finding("governor", WARNING, what, why, "cpupower frequency-set -g performance")
     return Finding("governor", OK, what)
 
@@ -192,8 +196,11 @@ def _judge_governor(facts: HostFacts) -> Finding:
 def _judge_boost(facts: HostFacts) -> Finding:
     if facts.boost is None:
         return unknown("boost", "no cpufreq here; a virtual machine hides it")
-    on = "on: the clock follows heat and what the other cores do; turns of both sides share it"
-    return Finding("boost", OK, on if facts.boost else "off")
+    if not facts.boost:
+        return Finding("boost", OK, "off")
+    why = "the clock follows heat and what the other cores do; sides in turns share it, runs do not"
+    advice = "for runs of two times (`gate` with a baseline) switch it off"
+    return Finding("boost", OK, "on", why, advice)
 
 
 def _judge_quota(facts: HostFacts) -> Finding:
@@ -234,8 +241,9 @@ def _judge_virtual(facts: HostFacts) -> Finding:
     if facts.virtual is None:
         return unknown("virtual machine", "no /proc/cpuinfo")
     if facts.virtual:
-        text = "yes: governor, boost and neighbours on the host are hidden from here"
-        return Finding("virtual machine", OK, text)
+        why = "governor, boost and neighbours on the host are hidden from here"
+        advice = "see steal above, and measure what it can tell apart: `depthprof calibrate`"
+        return Finding("virtual machine", OK, "yes", why, advice)
     return Finding("virtual machine", OK, "no")
 
 

@@ -125,6 +125,19 @@ def test_each_warning_of_the_gpu_says_what_why_and_what_to_do(
     assert len(finding.advice) > 10
 
 
+def test_what_is_no_warning_but_worth_knowing_says_why_and_what_to_do() -> None:
+    host = replace(CALM, governors=None, boost=True, virtual=True)
+    found = {finding.name: finding for finding in judge_host(host) + judge_gpu(COOL)}
+    for name in ("governor", "boost", "virtual machine", "GPU clocks", "ECC"):
+        assert found[name].status != "warning"
+        assert len(found[name].why) > 20
+        assert len(found[name].advice) > 10
+    locked = {
+        finding.name: finding for finding in judge_gpu(replace(COOL, application_clock_mhz=1500))
+    }
+    assert locked["GPU clocks"].advice == ""
+
+
 def test_an_idle_link_may_drop_its_generation() -> None:
     findings = judge_gpu(replace(COOL, pcie_generation=1))
     assert warned(findings) == []
@@ -288,9 +301,11 @@ def test_it_is_read_in_any_width(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    findings += judge_host(replace(CALM, busy_ratio=0.4, quota_cores=1.0)) + judge_gpu(None)
+    host = replace(CALM, busy_ratio=0.4, quota_cores=1.0, virtual=True)
+    findings += judge_host(host) + judge_gpu(None)
     main(["doctor"])
     shown = capsys.readouterr().out
+    assert shown.index("- GPU: ") < shown.index("- virtual machine: ")  # warnings first
     assert max(map(len, shown.splitlines())) <= columns
     assert "..." not in shown
 
