@@ -177,7 +177,10 @@ def _on_trust(row: StageComparison) -> str:
     """What a change rests on where the launches' spread is not known."""
     if not _is_of_few_launches(row):
         return ""
-    return f"; of fewer than {FEWEST_LAUNCHES} launches: no layout is taken to do x{LAYOUT_RATIO:g}"
+    return (
+        f"; heard in fewer than {FEWEST_LAUNCHES} launches, but beyond the x{LAYOUT_RATIO:g} that"
+        " another memory layout could do"
+    )
 
 
 def _finite(estimate: Estimate | None) -> bool:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from depthprof.looks import LAUNCH_LOOKS, LAUNCHES, MORE_LAUNCHES, is_look, launch_share
+from depthprof.measure.conduct import TURNS_TO_GROW
 from depthprof.stats import launches_scatter, look_share, shared_confidence, student_quantile
 
 Floats = NDArray[np.float64]
@@ -35,7 +36,7 @@ SCATTERS = ((0.0, 0.02), (0.005, 0.02), (0.01, 0.02), (0.02, 0.02), (0.02, 0.005
 KINDS = ("normal", "two values")
 MOST_PAIRS = 710
 LOOKS = tuple(pairs for pairs in range(1, MOST_PAIRS + 1) if is_look(pairs))
-GROWS_FROM_PAIRS = LOOKS[1]
+GROWS_FROM_PAIRS = TURNS_TO_GROW * LAUNCHES
 ERROR = 1 - shared_confidence(0.95, 8)
 
 
@@ -145,7 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m depthprof.study.launch_looks", description=__doc__
     )
     parser.add_argument("file", nargs="?", type=Path, help="a CSV file to write")
-    parser.add_argument("--runs", type=int, default=10_000, help="runs a line [10000]")
+    parser.add_argument("--runs", type=int, default=4_000, help="runs a line [4000]")
     chosen = parser.parse_args(arguments)
     found = table(chosen.runs)
     print(found.to_string(index=False, float_format="{:.4f}".format))
