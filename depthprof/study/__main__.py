@@ -52,10 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--samples", type=Path, help="keep every sample in this folder (large)")
     parser.add_argument(
         "--protocols",
-        type=int,
-        default=0,
-        metavar="N",
-        help="besides, N rounds of pyperf and pytest-benchmark at their own protocol",
+        type=_rounds,
+        metavar="N,M",
+        help="besides, N rounds of pytest-benchmark and M of pyperf at their own protocol",
     )
     parser.add_argument("--report-only", action="store_true", help="measure nothing")
     chosen = parser.parse_args(arguments)
@@ -64,8 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _measure(store, chosen)
     from depthprof.study.findings import PEERS_FILE, PROTOCOLS_FILE, write_findings
 
-    if chosen.protocols:
-        _protocols(chosen.folder / PROTOCOLS_FILE, chosen.protocols)
+    if chosen.protocols is not None:
+        _protocols(chosen.folder / PROTOCOLS_FILE, *chosen.protocols)
     if chosen.samples is not None:
         from depthprof.study.rejudge import rejudge
 
@@ -86,20 +85,40 @@ def cells(
 
 
 def _sizes(text: str) -> Sizes:
-    return Sizes(*(int(word) for word in text.split(",")))
+    return Sizes(*_counts(text, 4))
 
 
-def _protocols(file: Path, rounds: int) -> None:
-    """Append rounds of peers that take their own data; pyperf takes the stages in turns."""
+def _rounds(text: str) -> tuple[int, int]:
+    first, second = _counts(text, 2)
+    return first, second
+
+
+def _counts(text: str, wanted: int) -> list[int]:
+    words = text.split(",")
+    if len(words) != wanted or not all(word.isdecimal() for word in words):
+        raise argparse.ArgumentTypeError(
+            f'{wanted} whole numbers with commas between them are needed, not "{text}"'
+        )
+    return [int(word) for word in words]
+
+
+def _protocols(file: Path, benchmark_rounds: int, pyperf_rounds: int) -> None:
+    """Append rounds of peers that take their own data.
+
+    A round of pytest-benchmark takes all stages in seconds; one of pyperf takes one stage, in
+    turns, in half a minute.
+    """
     import pandas as pd
 
     from depthprof.study.protocols import pyperf_twice, pytest_benchmark_twice
 
     known = pd.read_csv(file).to_dict("records") if file.exists() else []
     stages = tuple(METHODS)
-    for number in range(rounds):
-        known += pytest_benchmark_twice()
-        known.append(pyperf_twice(stages[number % len(stages)]))
+    for number in range(max(benchmark_rounds, pyperf_rounds)):
+        if number < benchmark_rounds:
+            known += pytest_benchmark_twice()
+        if number < pyperf_rounds:
+            known.append(pyperf_twice(stages[number % len(stages)]))
         pd.DataFrame(known).to_csv(file, index=False)
 
 

@@ -187,6 +187,17 @@ def test_one_command_takes_what_is_missing_and_reports(
     assert (tmp_path / "README.md").read_text() == page
 
 
+@pytest.mark.parametrize("words", [["--sizes", "1,2"], ["--protocols", "x,1"]])
+def test_counts_that_are_none_are_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["nowhere", *words])
+    assert f'whole numbers with commas between them are needed, not "{words[1]}"' in (
+        " ".join(capsys.readouterr().err.split())
+    )
+
+
 def test_a_goal_counts_only_stages_that_are_long_enough() -> None:
     hit = {"world": "real", "condition": "quiet", "arm": "injected", "status": "SLOWER"}
     lengths = {"h2d": 30_000, "postprocess": 600_000}
