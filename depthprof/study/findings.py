@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from depthprof.study import tables
+from depthprof.study.goals import goals
 from depthprof.study.plots import plot_alarms, plot_power, plot_times
 from depthprof.study.store import Store
 from depthprof.units import percent
@@ -24,6 +25,7 @@ def write_findings(store: Store) -> None:
     folder = store.folder
     stages, comparisons = tables.stage_table(rows), tables.comparison_table(rows)
     found = {
+        "goals": goals(stages, comparisons),
         "taken": tables.taken(rows),
         "false_alarms": tables.false_alarms(stages, ["world", "condition", "arm"]),
         "false_alarms_by_stage": tables.false_alarms(stages, ["world", "condition", "stage"]),
@@ -97,6 +99,9 @@ def page(
         f"{comparisons} comparisons on {machine}. Intervals are exact (Clopper and Pearson), 95 %."
         f" Where other processes used more than {percent(tables.QUIET_RATIO)} of the cores, quiet"
         " is called disturbed.\n",
+        "## The goals\n",
+        _goals(found["goals"]),
+        "## What was taken\n",
         "Each generation has rules and seeds of its own ([page](../../docs/calibration.md)).\n",
         _plain(found["taken"]),
         "## False alarms a stage comparison, identical code\n",
@@ -140,6 +145,22 @@ def _rates(table: pd.DataFrame, by: list[str], more: list[str]) -> str:
             + [row[name] for name in more]
         )
     return _markdown(head, lines)
+
+
+def _goals(table: pd.DataFrame) -> str:
+    lines = []
+    for row in table.to_dict("records"):
+        more = [
+            f"{row[name]:.0f} {word}"
+            for name, word in (("inconclusive", "inconclusive"), ("same", "SAME"))
+            if row.get(name, 0) > 0
+        ]
+        if row.get("median_s", 0) > 0:
+            more.append(f"median {row['median_s']:.2g} s, longest {row['longest_s']:.2g} s")
+        interval = f"{percent(row['low'])} to {percent(row['high'])}"
+        seen = f"{row['hits']:,} of {row['trials']:,} ({interval})"
+        lines.append([row["figure"], row["goal"], "; ".join([seen, *more])])
+    return _markdown(["figure", "goal", "seen, 95 % interval"], lines)
 
 
 def _plain(table: pd.DataFrame) -> str:

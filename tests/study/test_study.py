@@ -17,6 +17,7 @@ from depthprof.study import tables
 from depthprof.study.__main__ import SIZES, cells, main
 from depthprof.study.cells import CONDITIONS, GENERATION, WORLDS, Cell
 from depthprof.study.findings import write_findings
+from depthprof.study.goals import goals
 from depthprof.study.injection import METHODS, Injection, Slowed, adder
 from depthprof.study.light import Light
 from depthprof.study.store import FILE, Store
@@ -147,6 +148,8 @@ def test_tables_count_what_happened(tmp_path: Path) -> None:
     write_findings(store)
     page = (store.folder / "README.md").read_text()
     assert "0 of 8" in page
+    assert "| +5 % of 1 ms or more: called SLOWER, virtual, quiet | 95 % | 1 of 1 (2.5 % to" in page
+    assert "| culprit named right when one is named, all | 100 % of 300 or more | 2 of 2" in page
     assert (store.folder / "power.png").stat().st_size > 1_000
     assert len(pd.read_csv(store.folder / "power.csv")) == 2
     assert len(list((tmp_path / "samples").iterdir())) == 3
@@ -196,6 +199,25 @@ def test_counts_that_are_none_are_refused(
     assert f'whole numbers with commas between them are needed, not "{words[1]}"' in (
         " ".join(capsys.readouterr().err.split())
     )
+
+
+def test_goals_stand_beside_what_was_seen_by_condition_and_budget() -> None:
+    same = {"world": "light", "arm": "aa", "stage": "forward", "injected": None, "status": "SAME"}
+    more = {"added_ratio": None, "baseline_ns": 5e6}
+    stages = [
+        same | more | {"condition": condition, "budget_s": budget_s}
+        for condition, budget_s in (("quiet", 3.0), ("quiet", 60.0), ("disturbed", 60.0))
+    ]
+    stages[2]["status"] = "SLOWER"
+    times = {"measured_s": None, "alarms": 0, "culprit": None}
+    comparisons = pd.DataFrame([stage | times for stage in stages])
+    found = goals(pd.DataFrame(stages), comparisons)
+    counts = dict(zip(found.figure, zip(found.hits, found.trials, strict=True), strict=False))
+    clocks = "false alarms a stage comparison, real clocks"
+    assert counts[f"{clocks}, quiet"] == (0, 2)
+    assert counts[f"{clocks}, quiet or disturbed"] == (1, 3)
+    assert found.figure.tolist()[1:3] == ["- of 3 s", "- of 60 s"]
+    assert not any("loaded" in figure for figure in found.figure)
 
 
 def test_a_goal_counts_only_stages_that_are_long_enough() -> None:
