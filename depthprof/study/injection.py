@@ -1,9 +1,18 @@
-"""A slow-down of known size in one stage of a pipeline: busy work, extra copies, or a sleep."""
+"""A slow-down of known size in one stage of a pipeline: busy work, extra copies, or a sleep.
 
+A real slow-down is the same work in every launch. So the first launch of a comparison rehearses
+what is added, and the others add the same: it is kept in the file that `KEPT_VARIABLE` names.
+"""
+
+import json
+import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -24,6 +33,9 @@ COPY_BYTES = 100_000
 
 SPINS = 200
 """Rounds of an empty loop at a time: Python keeps integers so small ready-made."""
+
+KEPT_VARIABLE = "DEPTHPROF_STUDY_INJECTION"
+"""Names the file in which the launches of one comparison share what is injected."""
 
 REHEARSALS = 15
 TRIALS = 2
@@ -54,15 +66,49 @@ class Injection:
         return cls(stage, kind, int(percent) / 100)
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A fixed amount of work, counted out, and what it was found to take.
+
+    Attributes:
+        injection: as text. rounds, rest: whole units of busy work or copies, and the part of one.
+        sleep_ns: of a sleep. stage_ns: length of the stage it is added to.
+        asked_ns: what should be added to each call. added_ns: what the rehearsal found; of a sleep
+            both are the same.
+    """
+
+    injection: str
+    rounds: int
+    rest: int
+    sleep_ns: float
+    stage_ns: float
+    asked_ns: float
+    added_ns: float
+
+    def made(self) -> Callable[[], None]:
+        """The work as a function."""
+        kind = Injection.named(self.injection).kind
+        if kind == "sleep":
+            return lambda: time.sleep(self.sleep_ns / 1e9)
+        rounds, rest = self.rounds, self.rest
+        return _copies(rounds, rest) if kind == "copies" else lambda: _spins(rounds, rest)
+
+    def described(self) -> str:
+        """What was added, for the results."""
+        added, stage, asked = (
+            f"{ns:.0f} ns" for ns in (self.added_ns, self.stage_ns, self.asked_ns)
+        )
+        return f"{added} added to {stage}, asked {asked}"
+
+
 class Slowed:
     """A pipeline with an injection. Every other stage is the pipeline's own, untouched.
 
     The length of the stage is rehearsed on this pipeline itself, in CPU time of the thread, so
     that a neighbour does not change the truth. What is added costs more in its place than by
     itself (the call is cold after each stage, and costs some microseconds), so the slowed stage is
-    rehearsed too, and the work made smaller by the excess; the best of some trials is kept.
-    `asked_ns` is what should be added to each call, `added_ns` what the rehearsal found; of a sleep
-    both are the same.
+    rehearsed too, and the work made smaller by the excess; the best of some trials is kept. Where
+    another launch of the same comparison has done that, its work is taken.
     """
 
     def __init__(self, pipeline: Any, injection: Injection, picture: Any) -> None:
@@ -71,37 +117,82 @@ class Slowed:
         method = METHODS[injection.stage]
         stage = getattr(pipeline, method)
         self.weights = getattr(pipeline, "weights", None)
+        known = _kept(injection)
+        if known is None:
+            known = self._rehearsed(pipeline, injection, picture)
+            _keep(known)
+        self.work = known
+        setattr(self, method, _after(stage, known.made()))
+
+    def _rehearsed(self, pipeline: Any, injection: Injection, picture: Any) -> Work:
+        method = METHODS[injection.stage]
+        stage = getattr(pipeline, method)
         _warm_up()
-        self.stage_ns, _ = _rehearsed_ns((pipeline, self), method, picture)
-        self.asked_ns = self.added_ns = work_ns = injection.ratio * self.stage_ns
+        stage_ns, _ = _rehearsed_ns((pipeline, self), method, picture)
+        asked_ns = work_ns = injection.ratio * stage_ns
         if injection.kind == "sleep":
-            setattr(self, method, _after(stage, adder("sleep", work_ns)))
-            return
+            return Work(str(injection), 0, 0, work_ns, stage_ns, asked_ns, asked_ns)
         tried = []
         for _ in range(TRIALS):
-            setattr(self, method, _after(stage, adder(injection.kind, work_ns)))
+            counted = _counted(work_ns, injection.kind)
+            work = Work(str(injection), *counted, 0.0, stage_ns, asked_ns, 0.0)
+            setattr(self, method, _after(stage, work.made()))
             plain_ns, slowed_ns = _rehearsed_ns((pipeline, self), method, picture)
-            excess_ns = slowed_ns - plain_ns - self.asked_ns
-            tried.append((abs(excess_ns), slowed_ns - plain_ns, getattr(self, method)))
+            excess_ns = slowed_ns - plain_ns - asked_ns
+            tried.append((abs(excess_ns), replace(work, added_ns=slowed_ns - plain_ns)))
             work_ns = max(0.0, work_ns - excess_ns)
-        _, self.added_ns, best = min(tried, key=lambda trial: trial[0])
-        setattr(self, method, best)
+        return min(tried, key=lambda trial: trial[0])[1]
 
 
-def adder(kind: str, ns: float) -> Callable[[], None]:
-    """Return a function that takes about so many nanoseconds, in the manner of `kind`.
+@contextmanager
+def shared_work() -> Iterator[Path]:
+    """Let all launches that are started meanwhile share what the first one rehearses.
 
-    Busy work and copies are counted out beforehand, in CPU time, so that they are a fixed amount
-    of work as a real slow-down is, not a wait for a clock.
+    Yields:
+        The file it is kept in, for `kept_work`.
     """
-    if kind == "sleep":
-        return lambda: time.sleep(ns / 1e9)
-    if kind == "busy":
-        rounds, rest = _counted(ns / _cost_ns(_spin), SPINS)
-        return lambda: _spins(rounds, rest)
+    before = os.environ.get(KEPT_VARIABLE)
+    with TemporaryDirectory(prefix="depthprof-") as folder:
+        file = Path(folder, "injection.json")
+        os.environ[KEPT_VARIABLE] = str(file)
+        try:
+            yield file
+        finally:
+            del os.environ[KEPT_VARIABLE]
+            if before is not None:
+                os.environ[KEPT_VARIABLE] = before
+
+
+def kept_work(file: Path) -> Work | None:
+    """What a launch rehearsed and kept in a file, None if none did."""
+    return Work(**json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
+
+
+def _kept(injection: Injection) -> Work | None:
+    path = os.environ.get(KEPT_VARIABLE)
+    known = None if path is None else kept_work(Path(path))
+    return known if known is not None and known.injection == str(injection) else None
+
+
+def _keep(work: Work) -> None:
+    if (path := os.environ.get(KEPT_VARIABLE)) is not None:
+        Path(path).write_text(json.dumps(asdict(work)), encoding="utf-8")
+
+
+def _counted(ns: float, kind: str) -> tuple[int, int]:
+    """Units of work that take so many nanoseconds: whole ones, and the part of one that is left.
+
+    They are counted out beforehand, in CPU time, so that they are a fixed amount of work as a real
+    slow-down is, not a wait for a clock.
+    """
+    unit, work = (SPINS, _spin) if kind == "busy" else (COPY_BYTES, _copies(1, 0))
+    times = ns / _cost_ns(work)
+    return int(times), round((times - int(times)) * unit)
+
+
+def _copies(rounds: int, rest: int) -> Callable[[], None]:
     source = np.ones(COPY_BYTES, dtype=np.uint8)
     target = np.empty_like(source)
-    rounds, rest = _counted(ns / _cost_ns(lambda: np.copyto(target, source)), COPY_BYTES)
 
     def copy() -> None:
         for _ in range(rounds):
@@ -109,11 +200,6 @@ def adder(kind: str, ns: float) -> Callable[[], None]:
         target[:rest] = source[:rest]
 
     return copy
-
-
-def _counted(times: float, unit: int) -> tuple[int, int]:
-    """Whole units of work, and the part of one that is left."""
-    return int(times), round((times - int(times)) * unit)
 
 
 def _after(stage: Callable[[Any], Any], add: Callable[[], None]) -> Callable[[Any], Any]:

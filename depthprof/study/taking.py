@@ -14,6 +14,7 @@ from depthprof.measure import Plan, Progress, SidePlan, measure
 from depthprof.measure.plan import WORKER
 from depthprof.records import TOTAL, Comparison, Estimate, Judged, Policy, Run, Workload
 from depthprof.study.cells import GENERATION, Cell
+from depthprof.study.injection import kept_work, shared_work
 from depthprof.study.virtual import virtual_run
 
 LIGHT_WORKER = "depthprof.study.light_worker"
@@ -58,15 +59,17 @@ def take(cell: Cell, budget_s: float) -> tuple[Judged, dict[str, Any]]:
         if progress.phase == "measuring" and not first_turn:
             first_turn.append(monotonic())  # told after the first block, which is added below
 
-    if cell.world == "virtual":
-        run = virtual_run(cell, POLICY)
-    else:
-        run = measure(
-            plan_of(cell, budget_s), on_progress, lambda r, may_grow: look_at(r, POLICY, may_grow)
-        )
-    ended = monotonic()
+    with shared_work() as file:
+        if cell.world == "virtual":
+            run = virtual_run(cell, POLICY)
+        else:
+            plan = plan_of(cell, budget_s)
+            run = measure(plan, on_progress, lambda r, may_grow: look_at(r, POLICY, may_grow))
+        ended = monotonic()
+        work = kept_work(file)
     judged = judge(run, POLICY)
     row = row_of(cell, judged)
+    row["note"] = "" if work is None else work.described()
     row["elapsed_s"] = round(ended - started, 3)
     row["measured_s"] = round(_measured_s(run, ended - first_turn[0]), 3) if first_turn else None
     return judged, row
@@ -113,7 +116,6 @@ def row_of(cell: Cell, judged: Judged) -> dict[str, Any]:
         "injected": None if injection is None else injection.stage,
         "kind": None if injection is None else injection.kind,
         "added_ratio": None if injection is None else injection.ratio,
-        "note": "; ".join(judged.run.sides[1].notes),
         "created": judged.run.created,
         "generation": GENERATION,
         "depthprof": judged.run.environment.commit,

@@ -18,7 +18,15 @@ from depthprof.study.__main__ import SIZES, cells, main
 from depthprof.study.cells import CONDITIONS, GENERATION, WORLDS, Cell
 from depthprof.study.findings import write_findings
 from depthprof.study.goals import goals
-from depthprof.study.injection import METHODS, Injection, Slowed, adder
+from depthprof.study.injection import (
+    METHODS,
+    Injection,
+    Slowed,
+    Work,
+    _counted,
+    kept_work,
+    shared_work,
+)
 from depthprof.study.light import Light
 from depthprof.study.store import FILE, Store
 from depthprof.study.taking import row_of, take, variants
@@ -57,7 +65,8 @@ def test_an_injection_has_a_name_that_can_be_read_back() -> None:
 def test_added_work_grows_with_what_was_asked(kind: str) -> None:
     # CPU time and a ratio within the test: neighbours and the machine's speed cancel out.
     def cpu_ns(ns: float) -> float:
-        work, taken = adder(kind, ns), []
+        work = Work(f"return-{kind}-1", *_counted(ns, kind), 0.0, ns, ns, ns).made()
+        taken = []
         for _ in range(30):
             start = time.thread_time_ns()
             work()
@@ -74,9 +83,24 @@ def test_only_the_slowed_stage_is_touched() -> None:
     for stage, method in METHODS.items():
         same = getattr(tried[0], method) == getattr(light, method)
         assert same is (stage != "return")
-    assert all(slowed.asked_ns == slowed.stage_ns > 0 for slowed in tried)
+    works = [slowed.work for slowed in tried]
+    assert all(work.asked_ns == work.stage_ns > 0 for work in works)
     # As rehearsed in its place; one rehearsal of three may be spoilt by a neighbour.
-    assert 0.5 <= median(slowed.added_ns / slowed.asked_ns for slowed in tried) <= 2
+    assert 0.5 <= median(work.added_ns / work.asked_ns for work in works) <= 2
+
+
+@pytest.mark.parametrize("kind", ["busy", "copies", "sleep"])
+def test_all_launches_of_a_comparison_add_what_the_first_one_rehearsed(kind: str) -> None:
+    picture = np.zeros((600, 512, 3), dtype=np.uint8)
+    injection = Injection("return", kind, 0.5)
+    with shared_work() as file:
+        assert kept_work(file) is None
+        first, second = (Slowed(Light(), injection, picture) for _ in range(2))
+        assert kept_work(file) == first.work == second.work
+        other = Slowed(Light(), Injection("preprocess", kind, 0.5), picture)
+        assert other.work.injection == f"preprocess-{kind}-50"
+    assert kept_work(file) is None
+    first.work.made()()
 
 
 def test_variants_say_what_differs() -> None:
