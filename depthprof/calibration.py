@@ -161,9 +161,10 @@ def fingerprint_of(
 def stage_noise(runs: Sequence[Run], column: int) -> Noise | None:
     """Scatter of one stage (a column of the samples, the total last) within and between launches.
 
-    The pairs' scatter is told by neighbouring pairs (`stats.pair_scatter`). The launches' is what
-    is left of their medians' variance once the pairs' share is taken away (method of moments, one
-    way random effects: Searle, Casella and McCulloch, Variance Components, 1992, section 3.5).
+    The pairs' scatter is told by pairs of like order, two apart, or by neighbours where no launch
+    has three (`stats.pair_scatter`). The launches' is what is left of their medians' variance once
+    the pairs' share is taken away (method of moments, one way random effects: Searle, Casella and
+    McCulloch, Variance Components, 1992, section 3.5).
 
     Returns:
         The scatter, or None where fewer than two launches have sound pairs, none has two, or the
@@ -183,7 +184,7 @@ def stage_noise(runs: Sequence[Run], column: int) -> Noise | None:
         groups += [logs[launches == launch] for launch in np.unique(launches)]
     median_ns = float(np.nanmedian(lengths)) if not np.isnan(lengths).all() else 0.0
     clock = max(set(clocks), key=clocks.count)
-    pair_sd = pair_scatter(groups)
+    pair_sd = pair_scatter(groups, apart=2) or pair_scatter(groups)
     if len(groups) < 2 or pair_sd is None or median_ns <= 0:
         return None
     centres = [float(np.median(group)) for group in groups]
@@ -214,7 +215,7 @@ def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: fl
     units = round(pairs / batch)
     if units < fewest_pairs(confidence):
         return math.inf
-    unit_sd = noise.pair_sd * (math.sqrt(MEDIAN_VARIANCE / batch) if batch > 1 else 1.0)
+    unit_sd = noise.pair_sd * math.sqrt(median_variance(batch))
     by_pairs = unit_sd * _half_width(units, confidence)
     spread = unit_sd * math.sqrt(HODGES_LEHMANN_VARIANCE / units)
 
@@ -224,7 +225,7 @@ def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: fl
 
     def needed(launches: int) -> float:
         """Logarithm of the slow-down."""
-        by_noise = unit_sd * math.sqrt(median_variance(max(1, round(units / launches))))
+        by_noise = noise.pair_sd * math.sqrt(median_variance(max(1, round(pairs / launches))))
         sd = math.hypot(noise.launch_sd, by_noise)
         sure = 1 - (1 - shared) * launch_share(launches, shared=True)
         by_launches = student_quantile(launches - 1, sure) * sd / math.sqrt(launches)
@@ -236,8 +237,8 @@ def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: fl
 
     chance = NormalDist().inv_cdf(POWER)
     found = needed(LAUNCHES)
-    seen = unit_sd**2 * median_variance(max(1, round(units / LAUNCHES)))
-    taken = MEDIAN_VARIANCE * unit_sd**2 * LAUNCHES / units  # as `launches_scatter` takes it to be
+    seen = noise.pair_sd**2 * median_variance(max(1, round(pairs / LAUNCHES)))
+    taken = MEDIAN_VARIANCE * noise.pair_sd**2 * LAUNCHES / pairs  # as by `launches_scatter`
     if taken <= NOISE_SHARE * (noise.launch_sd**2 + seen):  # more launches are started
         found = min(found, needed(LAUNCHES + MORE_LAUNCHES))
     return math.expm1(found)

@@ -133,21 +133,22 @@ def median_variance(count: int) -> float:
     return math.pi / (2 * count + (0.9 if count % 2 else 2.7))
 
 
-def pair_scatter(groups: Sequence[Floats]) -> float | None:
-    """Standard deviation from pair to pair within launches, whatever their levels are.
+def pair_scatter(groups: Sequence[Floats], apart: int = 1) -> float | None:
+    """Standard deviation from pair to pair within launches, whatever the launches' levels are.
 
-    It is that of neighbours' differences, by their median absolute value (times 1.4826 / sqrt(2),
-    normal consistency: Rousseeuw and Croux, JASA 88 (1993) 1273-1283), which a drift hardly
-    touches, and which launches of two or three pairs do not shrink as distances from their own
-    median would.
+    It is that of differences of pairs so many `apart`, by their median absolute value (times
+    1.4826 / sqrt(2), normal consistency: Rousseeuw and Croux, JASA 88 (1993) 1273-1283), which a
+    slow drift hardly touches, and which launches of two or three pairs do not shrink as distances
+    from their own median would. Neighbours have their sides in opposite orders, so what the place
+    in a turn does counts among their differences; it does not where they are two apart.
 
     Args:
-        groups: the pairs' values of each launch in the order taken.
+        groups: the pairs' values of each launch in the order taken. apart: 1 for neighbours.
 
     Returns:
-        The standard deviation, or None where no launch has two pairs.
+        The standard deviation, or None where no launch has so many pairs.
     """
-    steps = [np.abs(np.diff(group)) for group in groups if len(group) > 1]
+    steps = [np.abs(group[apart:] - group[:-apart]) for group in groups if len(group) > apart]
     return 1.4826 * float(np.median(np.concatenate(steps))) / math.sqrt(2) if steps else None
 
 

@@ -183,3 +183,13 @@ def test_the_scatter_from_pair_to_pair_is_found_whatever_the_launches_levels(pai
     groups = [random.normal(level, 0.1, pairs) for level in random.normal(0, 5, 400)]
     assert stats.pair_scatter(groups) == pytest.approx(0.1, rel=0.1)
     assert stats.pair_scatter([np.ones(1), np.ones(1)]) is None
+
+
+def test_pairs_two_apart_do_not_take_the_place_in_a_turn_for_scatter() -> None:
+    random = np.random.default_rng(5)
+    place = np.where(np.arange(20) % 2, 0.3, -0.3)  # sides take turns in going first
+    groups = [random.normal(0, 0.1, 20) + place for _ in range(50)]
+    assert stats.pair_scatter(groups, apart=2) == pytest.approx(0.1, rel=0.1)
+    neighbours = stats.pair_scatter(groups)
+    assert neighbours is not None
+    assert neighbours > 0.5

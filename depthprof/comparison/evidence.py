@@ -22,7 +22,7 @@ UNLIKE = "unlike"
 
 def absent_stage(name: str) -> Reason:
     """Why a stage that one side does not have, and so the total, cannot be compared."""
-    what = "one side lacks a stage of it" if name == TOTAL else "one side does not have this stage"
+    what = "a side lacks a stage of it" if name == TOTAL else "a side does not have this stage"
     return Reason("absent_stage", what)
 
 

@@ -131,8 +131,10 @@ def _judge_clocks(facts: GpuFacts) -> Finding:
     if locked is not None and locked < facts.max_sm_clock_mhz:
         return Finding("GPU clocks", OK, f"{what}, application clock {locked} MHz")
     why = "they follow load, heat and power; sides in turns share that, runs of two times do not"
-    advice = "lock them at a clock they can hold: sudo nvidia-smi -lgc MHZ"
-    return Finding("GPU clocks", OK, f"{what}; not locked", why, advice)
+    advice = (
+        "sudo nvidia-smi -lgc MHZ locks them at one they can hold; NVML does not tell if it is so"
+    )
+    return Finding("GPU clocks", OK, f"{what}; no lower one is set", why, advice)
 
 
 def _judge_faults(facts: GpuFacts) -> Finding:

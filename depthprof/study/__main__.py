@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import monotonic
 
-from depthprof.errors import DepthprofError
-from depthprof.study.cells import ARMS, CONDITIONS, WORLDS, Cell, Sizes, course
+from depthprof.errors import BadInput, DepthprofError
+from depthprof.study.cells import ARMS, CONDITIONS, GENERATION, WORLDS, Cell, Sizes, course
 from depthprof.study.injection import METHODS
 from depthprof.study.store import Store
 from depthprof.study.tables import as_it_was
@@ -114,16 +114,24 @@ def _protocols(file: Path, benchmark_rounds: int, pyperf_rounds: int) -> None:
 
     known = pd.read_csv(file).to_dict("records") if file.exists() else []
     stages = tuple(METHODS)
+    begun = sum("pyperf" in line["rule"] for line in known)
     for number in range(max(benchmark_rounds, pyperf_rounds)):
         if number < benchmark_rounds:
             known += pytest_benchmark_twice()
         if number < pyperf_rounds:
-            known.append(pyperf_twice(stages[number % len(stages)]))
+            known.append(pyperf_twice(stages[(begun + number) % len(stages)]))
         pd.DataFrame(known).to_csv(file, index=False)
 
 
 def _measure(store: Store, chosen: argparse.Namespace) -> None:
-    done = {row["name"] for row in store.rows()}
+    rows = store.rows()
+    others = sorted({row.get("generation", 0) for row in rows} - {GENERATION})
+    if others:
+        raise BadInput(
+            f"{store.folder} holds comparisons of generation {others[-1]}, and these would be of"
+            f" {GENERATION}: name another folder, or --report-only"
+        )
+    done = {row["name"] for row in rows}
     ends = monotonic() + 60 * chosen.minutes
     todo = [
         cell

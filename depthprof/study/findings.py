@@ -102,7 +102,8 @@ def page(
         "## The goals\n",
         _goals(found["goals"]),
         "## What was taken\n",
-        "Each generation has rules and seeds of its own ([page](../../docs/calibration.md)).\n",
+        "Comparisons of one generation were taken with the same rules and injections; each"
+        " generation has seeds of its own (depthprof/study/cells.py; 0: not counted yet).\n",
         _plain(found["taken"]),
         "## False alarms a stage comparison, identical code\n",
         _rates(found["false_alarms"], ["world", "condition", "arm"], ["inconclusive"]),
@@ -120,7 +121,7 @@ def page(
         "## Power: the slow-downs the goals name\n",
         _rates(found["power_goals"], ["goal", "world", "condition"], ["inconclusive", "same"]),
         "![detection against effect](power.png)\n",
-        "## The same slow-downs by the peers' rules, on the same samples\n",
+        "## The same by the peers' rules, on the same samples, however long the stage\n",
         _rates(found["peers_power"], ["goal", "rule", "condition"], []),
         "## Attribution: the culprit named is the stage that was slowed\n",
         _rates(found["attribution"], ["world", "condition"], []),

@@ -44,8 +44,9 @@ def _alarms(stages: pd.DataFrame) -> Iterator[Line]:
         here = real[real.condition.isin(conditions)]
         what = f"false alarms a stage comparison, real clocks, {name}"
         yield from _alarmed(what, here, ALARMS)
-        for budget_s in sorted(here.budget_s.unique()):
-            yield from _alarmed(f"- of {budget_s:g} s", here[here.budget_s == budget_s], "")
+        for budget_s in sorted(here.budget_s.dropna().unique()):
+            of = here[here.budget_s == budget_s]
+            yield from _alarmed(f"the same, {name}, of {budget_s:g} s", of, "")
     for condition, group in same[same.world == "virtual"].groupby("condition"):
         what = f"false alarms a stage comparison, virtual, {condition}"
         yield from _alarmed(what, group, ALARMS)

@@ -48,9 +48,9 @@ class Store:
         What a study that was stopped left of its last line is taken away first.
         """
         path = self.folder / FILE
-        known = path.read_text(encoding="utf-8") if path.exists() else ""
-        if (whole := _whole(known)) != known:
-            path.write_text(whole, encoding="utf-8")
+        if path.exists():
+            with path.open("r+b") as file:
+                file.truncate(len(_whole(file.read().decode(errors="replace")).encode()))
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n")
         if self._samples is not None:

@@ -46,12 +46,12 @@ def taken(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     for row in rows:
         place = tuple(row[name] for name in ("world", "condition", "arm"))
         virtual = row["world"] == "virtual"  # drawn, until decided or as many pairs as 60 s give
-        budget = "-" if virtual else f"{row['budget_s']:g}"
-        key = (*place, row.get("generation") or "-", budget)
+        known = "budget_s" in row and not virtual
+        key = (*place, row.get("generation", 0), f"{row['budget_s']:g}" if known else "-")
         counts[key] = counts.get(key, 0) + 1
     names = ("world", "condition", "arm", "generation", "budget_s", "comparisons")
     return pd.DataFrame(
-        [dict(zip(names, (*key, counts[key]), strict=True)) for key in sorted(counts, key=str)]
+        [dict(zip(names, (*key, counts[key]), strict=True)) for key in sorted(counts)]
     )
 
 
@@ -62,7 +62,7 @@ def stage_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
         where = {
             name: row[name]
             for name in ("name", "world", "condition", "arm", "injected", "kind", "added_ratio")
-        } | {"budget_s": row["budget_s"]}
+        } | {"budget_s": row.get("budget_s", float("nan"))}
         for stage, found in row["stages"].items():
             ratio = found["ratio"] or [None] * 3
             lines.append(

@@ -101,7 +101,7 @@ def test_a_stage_that_one_of_the_runs_lacks_is_incomparable(
     for stage in ("postprocess", "total"):
         verdict = found.verdict(stage)
         assert (verdict.status, verdict.reason.code) == (Status.INCOMPARABLE, "absent_stage")
-    assert found.verdict("total").reason.text == "one side lacks a stage of it"
+    assert found.verdict("total").reason.text == "a side lacks a stage of it"
     assert status(outcome, "forward") is Status.SAME
 
 

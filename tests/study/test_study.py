@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from depthprof.comparison.evidence import evidence
-from depthprof.errors import BadRunFile
+from depthprof.errors import BadInput, BadRunFile
 from depthprof.records import STAGES, Policy
 from depthprof.study import tables
 from depthprof.study.__main__ import SIZES, cells, main
@@ -240,8 +240,27 @@ def test_goals_stand_beside_what_was_seen_by_condition_and_budget() -> None:
     clocks = "false alarms a stage comparison, real clocks"
     assert counts[f"{clocks}, quiet"] == (0, 2)
     assert counts[f"{clocks}, quiet or disturbed"] == (1, 3)
-    assert found.figure.tolist()[1:3] == ["- of 3 s", "- of 60 s"]
+    assert found.figure.tolist()[1:3] == ["the same, quiet, of 3 s", "the same, quiet, of 60 s"]
     assert not any("loaded" in figure for figure in found.figure)
+
+
+def test_results_of_the_first_study_which_had_no_budgets_can_be_reported(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    judged, row = take(virtual(), 1.0)
+    old = {name: row[name] for name in row if name not in ("budget_s", "generation", "machine")}
+    store.add(old | {"world": "light"}, judged.run)
+    write_findings(store)
+    page = (tmp_path / "README.md").read_text()
+    assert "1 comparisons on a machine that was not noted" in page
+    assert "| light | quiet | aa | 0 | - | 1 |" in page
+
+
+def test_a_folder_of_another_generation_is_not_gone_on_with(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    judged, row = take(virtual(), 1.0)
+    store.add(row | {"generation": GENERATION - 1}, judged.run)
+    with pytest.raises(BadInput, match="name another folder"):
+        main([str(tmp_path), "--worlds", "virtual", "--minutes", "0"])
 
 
 def test_a_goal_counts_only_stages_that_are_long_enough() -> None:
