@@ -13,6 +13,7 @@ import pytest
 from depthprof.comparison.evidence import evidence
 from depthprof.errors import BadInput, BadRunFile
 from depthprof.records import STAGES, Policy
+from depthprof.study import injection as injecting
 from depthprof.study import tables
 from depthprof.study.__main__ import SIZES, cells, main
 from depthprof.study.cells import CONDITIONS, GENERATION, WORLDS, Cell
@@ -31,6 +32,11 @@ from depthprof.study.light import Light
 from depthprof.study.store import FILE, Store
 from depthprof.study.taking import row_of, take, variants
 from depthprof.study.virtual import DEVICE_NS, DRIFT_RATIO, HOST_NS, virtual_run
+
+
+@pytest.fixture(autouse=True)
+def _short_rehearsals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(injecting, "REHEARSAL_NS", 100_000_000)
 
 
 def virtual(arm: str = "aa", injection: Injection | None = None, condition: str = "quiet") -> Cell:
