@@ -60,7 +60,7 @@ def plot_alarms(alarms: pd.DataFrame, path: Path) -> None:
         axes.set_xticks([1e-4, 1e-3, 1e-2, 1e-1, 1], ["0", "0.1 %", "1 %", "10 %", "100 %"])
         axes.set_yticks([len(rules) - place for place in range(len(rules))], rules)
         axes.set_xlabel("false alarms a stage comparison of identical code, 95 % interval")
-        axes.legend(frameon=False, loc="lower right", fontsize=8)
+        axes.legend(frameon=False, loc="lower left", fontsize=8)
         figure.savefig(path, dpi=130)
 
 
