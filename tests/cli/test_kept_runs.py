@@ -297,7 +297,7 @@ def git(folder: Path, *words: str) -> None:
 
 def against(folder: Path, side: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     options = ["--against", "main", "--no-store", "--json", "-", "--input-size", "14"]
-    options += ["--budget", "2", "--launches", "3", "--threads", "1", "--junit", "j.xml"]
+    options += ["--budget", "2", "--launches", "1", "--threads", "1", "--junit", "j.xml"]
     return subprocess.run(
         [sys.executable, "-m", "depthprof", "gate", side, *options],
         cwd=folder,

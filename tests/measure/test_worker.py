@@ -71,7 +71,7 @@ def test_v2_is_slower_in_return_than_the_example_of_the_docs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["compare", f"{EXAMPLES / 'fast_v2.py'}:FastV2", "v2", "--input-size", "56"]
-    words += ["--launches", "3", "--no-store"]  # a clear case: it ends long before its budget
+    words += ["--launches", "1", "--no-store"]  # a clear case: it ends long before its budget
     code = main([*words, "--budget", "40", "--threads", "1", "--out", str(tmp_path), "--json", "-"])
     document = json.loads(capsys.readouterr().out)
     found = {verdict["stage"]: verdict["status"] for verdict in document["verdicts"]}
