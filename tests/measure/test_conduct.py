@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from depthprof import errors, gate
 from depthprof.gate import judge
-from depthprof.looks import LAUNCHES, MORE_LAUNCHES, Look, is_look
+from depthprof.looks import LAUNCHES, Look, is_look
 from depthprof.measure import Plan, Progress, SidePlan, conduct, launch, measure
 from depthprof.measure.plan import first_order, turn_order
 from depthprof.measure.warm_up import MOST_PER_BLOCK, iterations_for, settled, warm_up_end
@@ -106,7 +106,8 @@ def test_launches_follow_each_other_where_memory_is_short(monkeypatch: pytest.Mo
     assert run.ended == "decided"
 
 
-def test_launches_that_scatter_are_followed_by_more_once() -> None:
+def test_launches_that_scatter_are_followed_by_more_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("depthprof.measure.plan.MORE_LAUNCHES", 4)  # ten take seconds to load
     asked: set[tuple[int, bool]] = set()
 
     def look_at(run: Run, may_grow: bool) -> Look:
@@ -119,8 +120,8 @@ def test_launches_that_scatter_are_followed_by_more_once() -> None:
 
     run = measure(plan("ms:1", "ms:1", budget_s=20, launches=None), lambda _: None, look_at)
     early = (LAUNCHES, False)
-    assert asked == {early, (LAUNCHES, True), (LAUNCHES + MORE_LAUNCHES, False)}
-    assert len(run.launches) == LAUNCHES + MORE_LAUNCHES
+    assert asked == {early, (LAUNCHES, True), (LAUNCHES + 4, False)}
+    assert len(run.launches) == LAUNCHES + 4
     assert run.ended == "decided"
     assert min(item.turns for item in run.launches) >= conduct.FEWEST_TURNS
     kept = measure(plan("ms:1", "ms:1", budget_s=20, launches=3), lambda _: None, look_at)

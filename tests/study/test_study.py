@@ -37,6 +37,8 @@ from depthprof.study.virtual import DEVICE_NS, DRIFT_RATIO, HOST_NS, virtual_run
 @pytest.fixture(autouse=True)
 def _short_rehearsals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(injecting, "REHEARSAL_NS", 100_000_000)
+    monkeypatch.setattr(injecting, "FEWEST_REHEARSALS", 8)
+    monkeypatch.setattr(injecting, "TRIALS", 2)
 
 
 def virtual(arm: str = "aa", injection: Injection | None = None, condition: str = "quiet") -> Cell:
