@@ -38,6 +38,7 @@ from depthprof.stats import (
     MAX_PAIRS,
     MEDIAN_VARIANCE,
     NOISE_SHARE,
+    by_group,
     fewest_pairs,
     hodges_lehmann,
     look_share,
@@ -178,10 +179,9 @@ def stage_noise(runs: Sequence[Run], column: int) -> Noise | None:
         spans = pairs.judged_ns[:, :, column]
         sound = (spans > 0).all(axis=0)
         logs = np.log(spans[1, sound] / spans[0, sound])
-        launches = pairs.launch[sound]
         clocks.append(known.clocks[column])
         lengths.append(float(np.nanmedian(spans)) if sound.any() else math.nan)
-        groups += [logs[launches == launch] for launch in np.unique(launches)]
+        groups += by_group(logs, pairs.launch[sound])
     median_ns = float(np.nanmedian(lengths)) if not np.isnan(lengths).all() else 0.0
     clock = max(set(clocks), key=clocks.count)
     pair_sd = pair_scatter(groups, apart=2) or pair_scatter(groups)
@@ -223,10 +223,14 @@ def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: fl
     clear = math.log1p(max(CLEARANCE * least, floor_ratio))
     reach = math.log1p(max(least, floor_ratio))
 
+    def centre_sd(launches: int) -> float:
+        """Standard deviation of a launch's centre, by its layout and by its pairs."""
+        by_pairs = median_variance(max(1, round(pairs / launches))) * noise.pair_sd**2
+        return math.sqrt(noise.launch_sd**2 + by_pairs)
+
     def needed(launches: int) -> float:
         """Logarithm of the slow-down."""
-        by_noise = noise.pair_sd * math.sqrt(median_variance(max(1, round(pairs / launches))))
-        sd = math.hypot(noise.launch_sd, by_noise)
+        sd = centre_sd(launches)
         sure = 1 - (1 - shared) * launch_share(launches, shared=True)
         by_launches = student_quantile(launches - 1, sure) * sd / math.sqrt(launches)
         unsure = by_launches / math.sqrt(2 * (launches - 1)) if by_launches > by_pairs else 0.0
@@ -237,9 +241,8 @@ def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: fl
 
     chance = NormalDist().inv_cdf(POWER)
     found = needed(LAUNCHES)
-    seen = noise.pair_sd**2 * median_variance(max(1, round(pairs / LAUNCHES)))
     taken = MEDIAN_VARIANCE * noise.pair_sd**2 * LAUNCHES / pairs  # as by `launches_scatter`
-    if taken <= NOISE_SHARE * (noise.launch_sd**2 + seen):  # more launches are started
+    if taken <= NOISE_SHARE * centre_sd(LAUNCHES) ** 2:  # more launches are started
         found = min(found, needed(LAUNCHES + MORE_LAUNCHES))
     return math.expm1(found)
 

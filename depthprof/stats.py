@@ -133,6 +133,11 @@ def median_variance(count: int) -> float:
     return math.pi / (2 * count + (0.9 if count % 2 else 2.7))
 
 
+def by_group(values: Floats, launch: NDArray[np.int64]) -> list[Floats]:
+    """The values of each launch, launches in order, values in the order they had."""
+    return [values[launch == one] for one in np.unique(launch)]
+
+
 def pair_scatter(groups: Sequence[Floats], apart: int = 1) -> float | None:
     """Standard deviation from pair to pair within launches, whatever the launches' levels are.
 
@@ -161,7 +166,7 @@ def launches_scatter(values: Floats, launch: NDArray[np.int64]) -> bool:
     Args:
         values: float64 [n], a log ratio a pair in the order taken. launch: int64 [n].
     """
-    groups = [values[launch == one] for one in np.unique(launch)]
+    groups = by_group(values, launch)
     scatter = pair_scatter(groups)
     if len(groups) < FEWEST_LAUNCHES or scatter is None:
         return False

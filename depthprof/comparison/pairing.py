@@ -10,6 +10,7 @@ import numpy as np
 
 from depthprof.comparison.evidence import Evidence
 from depthprof.comparison.soundness import Floats, Integers
+from depthprof.stats import by_group
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +53,7 @@ def side_blocks(known: Evidence, side: int) -> SideBlocks:
 
 def by_launch(values: Floats, launch: Integers) -> tuple[float, ...]:
     """Median of each launch's values, launches in order; none of them is NaN."""
-    return tuple(float(np.median(values[launch == one])) for one in np.unique(launch))
+    return tuple(float(np.median(group)) for group in by_group(values, launch))
 
 
 def pair_blocks(known: Evidence) -> Pairs:

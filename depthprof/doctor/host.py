@@ -59,6 +59,7 @@ class HostFacts:
     clock_step_ns: int = 0
 
 
+NO_CPUFREQ = "no cpufreq here; a virtual machine hides it"
 SPEED_UP = "cores that speed up under load make the first samples slower than the later ones"
 
 
@@ -184,18 +185,17 @@ def _judge_steal(facts: HostFacts) -> Finding:
 
 def _judge_governor(facts: HostFacts) -> Finding:
     if facts.governors is None:
-        reason = "no cpufreq here; a virtual machine hides it"
-        return unknown("governor", reason, SPEED_UP, "set it on the host, if it is yours")
+        return unknown("governor", NO_CPUFREQ, SPEED_UP, "set it on the host, if it is yours")
     what = ", ".join(facts.governors)
     if set(facts.governors) != {"performance"}:
-        why = SPEED_UP
-        return Finding("governor", WARNING, what, why, "cpupower frequency-set -g performance")
+        advice = "cpupower frequency-set -g performance"
+        return Finding("governor", WARNING, what, SPEED_UP, advice)
     return Finding("governor", OK, what)
 
 
 def _judge_boost(facts: HostFacts) -> Finding:
     if facts.boost is None:
-        return unknown("boost", "no cpufreq here; a virtual machine hides it")
+        return unknown("boost", NO_CPUFREQ)
     if not facts.boost:
         return Finding("boost", OK, "off")
     why = "the clock follows heat and what the other cores do; sides in turns share it, runs do not"

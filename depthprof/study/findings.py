@@ -139,10 +139,9 @@ def _rates(table: pd.DataFrame, by: list[str], more: list[str]) -> str:
     head = [*by, "seen", "rate", "95 % interval", *more]
     lines = []
     for row in table.to_dict("records"):
-        interval = f"{percent(row['low'])} to {percent(row['high'])}"
         seen = f"{row['hits']} of {row['trials']}"
         lines.append(
-            [*(row[name] for name in by), seen, percent(row["rate"]), interval]
+            [*(row[name] for name in by), seen, percent(row["rate"]), _interval(row)]
             + [row[name] for name in more]
         )
     return _markdown(head, lines)
@@ -158,10 +157,13 @@ def _goals(table: pd.DataFrame) -> str:
         ]
         if row.get("median_s", 0) > 0:
             more.append(f"median {row['median_s']:.2g} s, longest {row['longest_s']:.2g} s")
-        interval = f"{percent(row['low'])} to {percent(row['high'])}"
-        seen = f"{row['hits']:,} of {row['trials']:,} ({interval})"
+        seen = f"{row['hits']:,} of {row['trials']:,} ({_interval(row)})"
         lines.append([row["figure"], row["goal"], "; ".join([seen, *more])])
     return _markdown(["figure", "goal", "seen, 95 % interval"], lines)
+
+
+def _interval(row: dict[str, Any]) -> str:
+    return f"{percent(row['low'])} to {percent(row['high'])}"
 
 
 def _plain(table: pd.DataFrame) -> str:

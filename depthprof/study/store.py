@@ -32,7 +32,7 @@ class Store:
         if not file.exists():
             return []
         rows = []
-        for number, line in enumerate(_whole(file.read_text(encoding="utf-8")).splitlines(), 1):
+        for number, line in enumerate(_whole(file.read_bytes()).splitlines(), 1):
             try:
                 rows.append(json.loads(line))
             except ValueError as error:
@@ -47,19 +47,18 @@ class Store:
 
         What a study that was stopped left of its last line is taken away first.
         """
-        path = self.folder / FILE
-        if path.exists():
-            with path.open("r+b") as file:
-                file.truncate(len(_whole(file.read().decode(errors="replace")).encode()))
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n")
+        line = json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n"
+        with (self.folder / FILE).open("a+b") as file:
+            file.seek(0)
+            file.truncate(len(_whole(file.read())))
+            file.write(line.encode())
         if self._samples is not None:
             keep_samples(self._samples / f"{row['name'].replace('/', '_')}.npz", run)
 
 
-def _whole(text: str) -> str:
+def _whole(data: bytes) -> bytes:
     """The lines that were written to their end."""
-    return text[: text.rfind("\n") + 1]
+    return data[: data.rfind(b"\n") + 1]
 
 
 def keep_samples(path: Path, run: Run) -> None:

@@ -1,5 +1,6 @@
 """From the study's rows to rates with intervals. Pure functions over tables."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,17 +43,18 @@ def as_it_was(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def taken(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """What there is: comparisons by world, condition and arm, of which rules and budgets."""
-    counts: dict[tuple[Any, ...], int] = {}
-    for row in rows:
-        place = tuple(row[name] for name in ("world", "condition", "arm"))
-        virtual = row["world"] == "virtual"  # drawn, until decided or as many pairs as 60 s give
-        known = "budget_s" in row and not virtual
-        key = (*place, row.get("generation", 0), f"{row['budget_s']:g}" if known else "-")
-        counts[key] = counts.get(key, 0) + 1
-    names = ("world", "condition", "arm", "generation", "budget_s", "comparisons")
-    return pd.DataFrame(
-        [dict(zip(names, (*key, counts[key]), strict=True)) for key in sorted(counts)]
+    counts = Counter(
+        (row["world"], row["condition"], row["arm"], row.get("generation", 0), _budget(row))
+        for row in rows
     )
+    names = ("world", "condition", "arm", "generation", "budget_s", "comparisons")
+    return pd.DataFrame([(*key, count) for key, count in sorted(counts.items())], columns=names)
+
+
+def _budget(row: dict[str, Any]) -> str:
+    """Of real clocks; on the virtual device pairs are drawn, as many as 60 s would give."""
+    known = "budget_s" in row and row["world"] != "virtual"
+    return f"{row['budget_s']:g}" if known else "-"
 
 
 def stage_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
