@@ -30,7 +30,7 @@ FIRST_LAUNCHES_SHARE = 0.5
 LAUNCH_LOOKS = 3
 """The launches' interval is made as if it were looked at so many times. Their layouts are drawn
 once, but each look hears more pairs of them, so it is more than one look and less than as many as
-there are: `python -m depthprof.study.launch_looks` simulates how much more.
+there are (simulated along the looks of real runs: docs/verdicts.md).
 """
 
 

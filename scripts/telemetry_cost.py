@@ -25,8 +25,8 @@ from depthprof.measure.telemetry import Sampler, host_row
 from depthprof.nvml import GpuAddress
 from depthprof.records import Telemetry, Workload
 from depthprof.stats import exponential, hodges_lehmann
-from depthprof.study.taking import LIGHT_WORKER
 from scripts.gpu_checks import OPEN
+from scripts.study.taking import LIGHT_WORKER
 
 GOAL_RATIO = 0.005
 CONFIDENCE = 0.95

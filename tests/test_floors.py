@@ -54,7 +54,6 @@ ROOMS = {
     "measure": (4, MEASURING),
     "drill": (5, MEASURING),
     "api": (5, DOORS),
-    "study": (6, DOORS),
     "cli": (6, DOORS),
     "pytest_plugin": (7, DOORS),
     "__init__": (7, DOORS),

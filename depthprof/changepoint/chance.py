@@ -22,7 +22,7 @@ STRENGTHS = {
     2000: (3.856, 4.152, 4.349, 4.526, 4.766, 4.893, 5.117),
 }
 """Simulated, with AR(1) noise of 0.6 whose persistence was estimated as that of any series is:
-`python -m depthprof.study.history_null` makes the table again from its seed."""
+`python -m scripts.study.history_null` makes the table again from its seed."""
 
 SMALLEST = 1e-6
 """The tail beyond the table is extended, not simulated: no smaller chance is stated."""

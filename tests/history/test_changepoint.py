@@ -9,7 +9,7 @@ from depthprof.changepoint import levels
 from depthprof.changepoint.chance import CHANCES, STRENGTHS, chance
 from depthprof.changepoint.noise import calm, noise_of, persistence
 from depthprof.changepoint.scan import largest_strength, steps
-from depthprof.study.history_series import NOISES, ar1
+from scripts.study.history_series import NOISES, ar1
 from tests.history.series import noise
 
 

@@ -1,0 +1,83 @@
+"""The worker of the light pipeline: the same protocol, marks and watches as the real one's.
+
+A variant is "light", with ":placebo" (a side that differs only harmlessly: padding before it,
+another class name) or with an injection (":forward-busy-5"), and ":shuffled" besides.
+"""
+
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from depthprof.clock import HostClock
+from depthprof.conditions import BlockWatch
+from depthprof.iteration import Iteration
+from depthprof.machine import cpu_name, host_environment, peak_memory_bytes
+from depthprof.measure.serving import Answer, Command, serve, take_block
+from scripts.study.injection import Injection, Slowed
+from scripts.study.light import Light
+
+PLACEBO_BYTES = 1_234_567
+
+
+class LightByAnotherName(Light):
+    """The same work under another name, as a renamed class in a new version is."""
+
+
+class LightWorker:
+    """Holds the sides of one launch."""
+
+    def __init__(self) -> None:
+        self._iterations: dict[str, Iteration] = {}
+        self._watch = BlockWatch()
+        self._picture = np.random.default_rng(1).integers(0, 255, (600, 512, 3), dtype=np.uint8)
+        self._kept: list[Any] = []
+
+    def load(self, command: Command) -> Answer:
+        """Make the sides, in an order that is shuffled where the variant says so."""
+        random = Random(command["sides"][0]["workload"]["seed"])
+        sides = list(command["sides"])
+        if any("shuffled" in side["variant"] for side in sides):
+            random.seed()  # each launch differs
+            random.shuffle(sides)
+        facts = {side["name"]: self._load_side(side, random) for side in sides}
+        return {
+            "sides": facts,
+            "environment": host_environment(),
+            "memory_bytes": peak_memory_bytes(),
+        }
+
+    def block(self, command: Command) -> Answer:
+        """Run a block of one side."""
+        iteration = self._iterations[command["side"]]
+        return take_block(iteration, self._watch, [[self._picture]], command)
+
+    def _load_side(self, side: dict[str, Any], random: Random) -> dict[str, Any]:
+        _, *words = side["variant"].split(":")
+        shuffled = random if "shuffled" in words else None
+        pipeline: Any
+        if "placebo" in words:
+            self._kept.append(bytearray(PLACEBO_BYTES))
+            pipeline = LightByAnotherName(shuffled)
+        else:
+            pipeline = Light(shuffled)
+        for word in words:
+            if "-" in word:
+                pipeline = Slowed(pipeline, Injection.named(word), self._picture)
+        self._iterations[side["name"]] = Iteration(pipeline, HostClock())
+        return {
+            "workload": side["workload"],
+            "device": "cpu",
+            "device_name": cpu_name(),
+            "threads": 1,
+            "weights": None,
+            "input_shapes": [],
+            "notes": [],
+            "checked_ns": 1e7,
+            "pictures": [],
+        }
+
+
+if __name__ == "__main__":
+    worker = LightWorker()
+    serve({"load": worker.load, "block": worker.block})

@@ -1,0 +1,169 @@
+"""One comparison of the study, measured and judged as a user's would be."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+from depthprof.gate import judge, look_at
+from depthprof.machine import usable_cores
+from depthprof.measure import Plan, Progress, SidePlan, measure
+from depthprof.measure.plan import WORKER
+from depthprof.records import TOTAL, Comparison, Estimate, Judged, Policy, Run, Workload
+from scripts.study.cells import GENERATION, Cell
+from scripts.study.injection import kept_work, shared_work
+from scripts.study.virtual import virtual_run
+
+LIGHT_WORKER = "scripts.study.light_worker"
+REAL_INPUT_PIXELS = 98
+POLICY = Policy()
+"""The default policy: what is calibrated is what users get."""
+
+NEIGHBOUR = """
+import os, sys
+while os.getppid() == int(sys.argv[1]):
+    for _ in range(1_000_000):
+        pass
+"""
+"""Works for as long as the study does, and not after it was killed."""
+
+
+@contextmanager
+def neighbours(condition: str) -> Iterator[None]:
+    """Keep every core busy with somebody else's work, where the condition says so."""
+    count = usable_cores() if condition == "loaded" else 0
+    busy = [
+        subprocess.Popen([sys.executable, "-c", NEIGHBOUR, str(os.getpid())]) for _ in range(count)
+    ]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
+def take(cell: Cell, budget_s: float) -> tuple[Judged, dict[str, Any]]:
+    """Measure and judge one cell.
+
+    Returns:
+        The judged run, and the row of the results that stands for it.
+    """
+    started = monotonic()
+    first_turn: list[float] = []
+
+    def on_progress(progress: Progress) -> None:
+        if progress.phase == "measuring" and not first_turn:
+            first_turn.append(monotonic())  # told after the first block, which is added below
+
+    with shared_work() as file:
+        if cell.world == "virtual":
+            run = virtual_run(cell, POLICY)
+        else:
+            plan = plan_of(cell, budget_s)
+            run = measure(plan, on_progress, lambda r, may_grow: look_at(r, POLICY, may_grow))
+        ended = monotonic()
+        work = kept_work(file)
+    judged = judge(run, POLICY)
+    row = row_of(cell, judged)
+    row["note"] = "" if work is None else work.described()
+    row["elapsed_s"] = round(ended - started, 3)
+    row["measured_s"] = round(_measured_s(run, ended - first_turn[0]), 3) if first_turn else None
+    return judged, row
+
+
+def plan_of(cell: Cell, budget_s: float) -> Plan:
+    """What a cell measures: the same subject on both sides, but for the arm's difference."""
+    work = Workload(device="cpu", threads=1, seed=cell.seed, input_size=REAL_INPUT_PIXELS)
+    baseline, candidate = variants(cell)
+    return Plan(
+        sides=(
+            SidePlan("a", "baseline", baseline, work),
+            SidePlan("b", "candidate", candidate, work),
+        ),
+        budget_s=budget_s,
+        seed=cell.seed,
+        worker=LIGHT_WORKER if cell.world == "light" else WORKER,
+    )
+
+
+def variants(cell: Cell) -> tuple[str, str]:
+    """Variants of baseline and candidate in the words of the world's worker."""
+    if cell.world == "real":
+        module = "scripts.study.injected:"
+        shuffled = "shuffled_" if cell.condition == "shuffled" else ""
+        changed = str(cell.injection or cell.arm).replace("-", "_")
+        return f"{module}{shuffled}aa", f"{module}{shuffled}{changed}"
+    shuffled = ":shuffled" if cell.condition == "shuffled" else ""
+    changed = {"aa": "", "placebo": ":placebo"}.get(cell.arm, f":{cell.injection}")
+    return f"light{shuffled}", f"light{shuffled}{changed}"
+
+
+def row_of(cell: Cell, judged: Judged) -> dict[str, Any]:
+    """What the study keeps of a comparison: verdicts with their intervals, not the samples."""
+    comparison, judgement = judged.comparison, judged.judgement
+    if comparison is None or judgement is None:
+        raise ValueError("a cell compares two sides")
+    injection = cell.injection
+    return {
+        "name": cell.name,
+        "world": cell.world,
+        "condition": cell.condition,
+        "arm": cell.arm,
+        "injected": None if injection is None else injection.stage,
+        "kind": None if injection is None else injection.kind,
+        "added_ratio": None if injection is None else injection.ratio,
+        "created": judged.run.created,
+        "generation": GENERATION,
+        "depthprof": judged.run.environment.commit,
+        "dirty": judged.run.environment.dirty,
+        "machine": f"{judged.run.environment.cpu}, {judged.run.environment.cpu_cores} cores,"
+        f" Python {judged.run.environment.python}",
+        "budget_s": judged.run.budget_s,
+        "ended": judged.run.ended,
+        "look": comparison.look,
+        "turns": comparison.stage(TOTAL).pairs,
+        "neighbours_ratio": comparison.neighbours_ratio,
+        "left_out": comparison.skipped.by_rule,
+        "culprit": judgement.culprit,
+        "followers": list(judgement.followers),
+        "exit_code": judgement.exit_code,
+        "stages": _stage_rows(comparison, judged),
+    }
+
+
+def _stage_rows(comparison: Comparison, judged: Judged) -> dict[str, Any]:
+    if judged.judgement is None:
+        raise ValueError("a cell compares two sides")
+    rows = {}
+    for row in comparison.stages:
+        verdict = judged.judgement.verdict(row.stage)
+        rows[row.stage] = {
+            "status": verdict.status.value,
+            "code": verdict.reason.code,
+            "clock": row.clock,
+            "pairs": row.pairs,
+            "ratio": _three(row.ratio, 5),
+            "difference_ns": _three(row.difference_ns, 0),
+            "baseline_ns": round(row.baseline.median_ns.value),
+            "spoilt_ratio": round(row.spoilt_ratio, 4),
+            "launches": [round(ratio, 5) for ratio in row.launch_ratios],
+        }
+    return rows
+
+
+def _three(estimate: Estimate | None, digits: int) -> list[float] | None:
+    if estimate is None:
+        return None
+    return [round(value, digits) for value in (estimate.low, estimate.value, estimate.high)]
+
+
+def _measured_s(run: Run, after_first_block_s: float) -> float:
+    """Seconds from the beginning of the first measured turn to the verdict."""
+    conditions = run.conditions
+    if conditions is None or not len(conditions):
+        return after_first_block_s
+    return after_first_block_s + float(conditions.wall_ns[-1]) / 1e9
