@@ -86,15 +86,13 @@ class AnnotatedClock:
     """A clock whose marks close the ranges, and whose waiting is one; all else is its own."""
 
     def __init__(self, clock: Clock, ranges: Ranges) -> None:
-        self._now = clock.now
-        self._close = ranges.close
+        def now() -> int:
+            ranges.close()
+            return clock.now()
+
+        self.now = now
         self.has_device = clock.has_device
         self.begin = clock.begin
         self.record = clock.record
         self.device_ns = clock.device_ns
         self.wait = ranges.opened_by(clock.wait, "sync")
-
-    def now(self) -> int:
-        """Close the range of the stage that ends here, then take the time."""
-        self._close()
-        return self._now()
