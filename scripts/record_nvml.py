@@ -2,7 +2,7 @@
 
 The file is JSON: for every call that was made, the function, its plain arguments, and the answers
 in the order given (tests/nvml/replay.py plays them back). Give --work to have the GPU do something
-meanwhile; without it the answers are an idle GPU's.
+meanwhile; without it the answers are an idle GPU's. Mask the UUID before the file is shared.
 """
 
 import argparse
@@ -21,10 +21,11 @@ from depthprof.nvml import (
     NvmlAbsent,
     connected,
     driver_version,
+    located,
     torch_address,
-    visible_address,
 )
-from depthprof.nvml.library import shut_down
+from depthprof.nvml.library import refusals, shut_down
+from depthprof.nvml.questions import QUESTIONS
 
 FORMAT = 1
 QUIET = ("nvmlInit", "nvmlShutdown")
@@ -34,6 +35,7 @@ STRUCTURES = {
     "nvmlDeviceGetUtilizationRates": ("gpu", "memory"),
     "nvmlDeviceGetMemoryInfo": ("total", "free", "used"),
     "nvmlGpmQueryDeviceSupport": ("version", "isSupportedDevice"),
+    "nvmlSystemGetConfComputeState": ("environment", "ccFeature", "devToolsMode"),
 }
 HANDLES = (
     "nvmlDeviceGetHandleByUUID",
@@ -64,8 +66,10 @@ class Recorder:
             answers = self.calls.setdefault((name, plain), [])
             try:
                 answer = function(*arguments)
-            except self._nvml.NVMLError as error:
-                answers.append({"error": error.value})
+            except refusals(self._nvml) as error:
+                code = getattr(error, "value", None)
+                name_of = {"raises": type(error).__name__}
+                answers.append(name_of if code is None else {"error": code})
                 raise
             answers.append({"value": plain_answer(name, answer)})
             return answer
@@ -87,7 +91,7 @@ def plain_answer(name: str, answer: Any) -> Any:
         return None
     if name in STRUCTURES:
         return {field: getattr(answer, field) for field in STRUCTURES[name]}
-    if name == "nvmlDeviceGetComputeRunningProcesses":
+    if "RunningProcesses" in name:
         return [process.pid for process in answer]
     if name == "nvmlGpmMetricsGet":
         metrics = [answer.metrics[place] for place in range(answer.numMetrics)]
@@ -100,14 +104,17 @@ def plain_answer(name: str, answer: Any) -> Any:
 
 
 def record(nvml: Any, address: GpuAddress, rows: int, interval_s: float) -> Recorder:
-    """Read some rows through a recorder, as telemetry does.
+    """Ask every question once, then read some rows as telemetry does, through a recorder.
 
     Raises:
         NvmlAbsent: there is no NVML or no such GPU, or it went away.
     """
     recorder = Recorder(connected(nvml))
-    reader = GpuReader(Gpu(recorder, address))
+    gpu = Gpu(recorder, address)
+    reader = GpuReader(gpu)
     try:
+        for name in QUESTIONS:
+            gpu.answer(name)
         for _ in range(rows):
             reader.read(time.perf_counter_ns())
             time.sleep(interval_s)
@@ -125,8 +132,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, default=40)
     parser.add_argument("--work", action="store_true", help="multiply matrices meanwhile")
     asked = parser.parse_args(arguments)
-    address = _working(asked.device) if asked.work else visible_address(asked.device)
     try:
+        address = _working(asked.device) if asked.work else located(asked.device)
         recorder = record(None, address, asked.rows, 0.1)
     except NvmlAbsent as error:
         print(f"record_nvml: {error}", file=sys.stderr)

@@ -1,6 +1,9 @@
 """The CUDA clock on a real GPU. Skipped where there is none; scripts/gpu_acceptance.sh runs it."""
 
 import itertools
+import os
+import subprocess
+import sys
 from statistics import median
 
 import pytest
@@ -8,8 +11,10 @@ import torch
 
 from depthprof import Workload, load_pipeline
 from depthprof.clock import CudaClock, clock_for
+from depthprof.doctor.gpu import gpu_facts
 from depthprof.iteration import Iteration
 from depthprof.limits import measure_limits
+from depthprof.nvml import Gpu, NotVisible, connected, located, torch_address
 from depthprof.observe import observe
 from depthprof.pictures import load_pictures
 from depthprof.records import STAGES
@@ -106,3 +111,48 @@ def test_published_copies_are_pageable_and_memory_has_peaks() -> None:
     assert peaks.device_allocated_bytes is not None
     assert peaks.device_reserved_bytes is not None
     assert peaks.weights_bytes <= peaks.device_allocated_bytes <= peaks.device_reserved_bytes
+
+
+# --- which card -------------------------------------------------------------------------------
+
+COUNT = """
+import ctypes
+cuda, count = ctypes.CDLL("libcuda.so.1"), ctypes.c_int(0)
+print(0 if cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count)) else count.value)
+"""
+"""CUDA's own count, which reads the environment as it starts."""
+
+
+def test_the_card_that_nvml_describes_is_the_one_that_torch_uses() -> None:
+    for number in range(torch.cuda.device_count()):
+        device = f"cuda:{number}"
+        meant = Gpu(connected(), located(device)).uuid
+        assert Gpu(connected(), torch_address(device)).uuid == meant
+        facts = gpu_facts(device=device)
+        assert facts.name == torch.cuda.get_device_name(number)
+        assert facts.sm_clock_mhz is not None
+        assert facts.guests is not None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "-1", "0", " 0 ", "+0", "0x", "99", "99,0", "0,99", "0,0", "all", "GPU-", "{uuid}"),
+        *("{begins}", "{begins},99", "{uuid},{uuid}", "{uuid}, {uuid}", "{bare}", "0,{uuid}"),
+    ],
+)
+def test_as_many_cards_are_visible_as_cuda_shows(value: str) -> None:
+    """CUDA is asked in a process of its own; our reading is held against it."""
+    uuid = Gpu(connected(), torch_address("cuda:0")).uuid
+    value = value.format(uuid=uuid, begins=uuid[:10], bare=uuid.removeprefix("GPU-"))
+    environ = {**os.environ, "CUDA_VISIBLE_DEVICES": value}
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT], env=environ, capture_output=True, text=True, check=True
+    )
+    ours = 0
+    try:
+        while True:
+            located(f"cuda:{ours}", environ=environ)
+            ours += 1
+    except NotVisible:
+        assert ours == int(done.stdout), value

@@ -18,7 +18,7 @@ from depthprof.clock import CudaClock
 from depthprof.drill.asking import check_timing, look_inside
 from depthprof.iteration import Iteration, StageFailed
 from depthprof.measure import SidePlan
-from depthprof.records import DEVICE_STAGES, STAGES, Timing
+from depthprof.records import DEVICE_STAGES, STAGES, TOTAL, Timing
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 
@@ -129,6 +129,14 @@ def test_device_spans_agree_with_the_profilers_time_stamps(timing: Timing) -> No
     assert all(stage.agrees for stage in device.values()), apart
     assert device["forward"].works is not None
     assert device["forward"].works > 50
+
+
+def test_host_spans_agree_with_the_profilers_ranges(timing: Timing) -> None:
+    host = {stage.stage: stage for stage in timing.stages if stage.clock == "host"}
+    assert set(host) == {*STAGES, TOTAL}
+    apart = {n: (s.ours_ns, s.theirs_ns, s.difference_ns) for n, s in host.items()}
+    assert all(stage.agrees for stage in host.values()), apart
+    assert timing.adds_up
 
 
 def test_a_stage_is_never_shorter_than_its_kernels(timing: Timing) -> None:

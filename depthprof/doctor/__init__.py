@@ -1,13 +1,15 @@
 """Whether a machine is fit to measure on: facts read from the system, then judged by pure rules."""
 
 import os
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from depthprof.doctor.findings import Finding
-from depthprof.doctor.gpu import gpu_facts, judge_gpu
+from depthprof.doctor.gpu import gpu_facts
+from depthprof.doctor.gpu_rules import judge_gpu, no_gpu, no_visible
 from depthprof.doctor.host import host_facts, judge_host
+from depthprof.nvml import NotVisible, NvmlAbsent
 
 __all__ = ["Finding", "examine"]
 
@@ -28,8 +30,14 @@ def examine(
     found = judge_host(host_facts(root, watch_s, dict(os.environ)))
     if device == "cpu":
         return tuple(found)
-    facts = gpu_facts(import_module("pynvml") if nvml is None else nvml, device)
-    if facts is None and device == "auto":
-        text = "none found by NVML: only the CPU can be measured"
-        return (*found, Finding("GPU", "ok", text))
-    return (*found, *judge_gpu(facts))
+    return (*found, *_of_gpu(device, nvml))
+
+
+def _of_gpu(device: str, nvml: Any) -> Sequence[Finding]:
+    is_asked_for = device != "auto"
+    try:
+        return judge_gpu(gpu_facts(nvml, device))
+    except NotVisible as error:
+        return [no_visible(str(error), is_warning=is_asked_for or not error.is_meant)]
+    except NvmlAbsent as error:
+        return [no_gpu(str(error), is_warning=is_asked_for)]

@@ -27,5 +27,5 @@ class Finding:
 
 
 def unknown(name: str, reason: str, why: str = "", advice: str = "") -> Finding:
-    """Say that the system does not tell, for which reason, why it matters and what to do."""
-    return Finding(name, UNKNOWN, f"not told ({reason})", why, advice)
+    """Say for which reason something is not known, why it matters and what to do."""
+    return Finding(name, UNKNOWN, reason, why, advice)

@@ -15,7 +15,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile, schedule
 
 from depthprof.clock import Clock, CudaClock
-from depthprof.drill.annotate import AnnotatedClock, AnnotatedPipeline
+from depthprof.drill.annotate import AnnotatedClock, AnnotatedPipeline, Ranges
 from depthprof.drill.timeline import Alignment, Timeline, aligned, read_timeline
 from depthprof.errors import PipelineError
 from depthprof.iteration import Iteration
@@ -61,8 +61,8 @@ def record(pipeline: Any, clock: Clock, batches: Sequence[Any], iterations: int)
         StageFailed: a stage raised.
     """
     on_cuda = isinstance(clock, CudaClock)
-    nvtx = torch.cuda.nvtx if on_cuda else None
-    iteration = Iteration(AnnotatedPipeline(pipeline, nvtx), AnnotatedClock(clock, nvtx))
+    ranges = Ranges(torch.cuda.nvtx if on_cuda else None)
+    iteration = Iteration(AnnotatedPipeline(pipeline, ranges), AnnotatedClock(clock, ranges))
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_cuda
     found: dict[str, Any] = {}
     iteration.block(batches, WARM_UP_ITERATIONS)

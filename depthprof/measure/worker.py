@@ -19,7 +19,7 @@ from depthprof.nvml import GpuAddress, GpuWatch, driver_version, torch_address
 from depthprof.pictures import load_pictures
 from depthprof.pipelines.check import blame, checked_iteration
 from depthprof.pipelines.code_hash import code_sha256
-from depthprof.pipelines.device import resolve_device
+from depthprof.pipelines.device import auto_note, resolve_device
 from depthprof.pipelines.own_code import refuse_code_of
 from depthprof.pipelines.placebo import Renamed, padding
 from depthprof.pipelines.registry import load_pipeline
@@ -131,7 +131,7 @@ class Worker:
             "threads": torch.get_num_threads(),
             "weights": None if weights is None else asdict(weights),
             "input_shapes": sorted(set(shapes)),
-            "notes": _notes(workload),
+            "notes": _notes(side["workload"]["device"], workload),
             "code_sha256": code_sha256(side["variant"]),
             "gpu": None if gpu is None else asdict(gpu),
             "checked_ns": checked_ns,
@@ -198,9 +198,9 @@ def _set_threads(workload: Workload) -> None:
         cv2.setNumThreads(threads)
 
 
-def _notes(workload: Workload) -> list[str]:
-    note = size_note(workload)
-    return [] if note is None else [note]
+def _notes(asked_device: str, workload: Workload) -> list[str]:
+    notes = (size_note(workload), auto_note(asked_device, workload.device))
+    return [note for note in notes if note is not None]
 
 
 def _of_side(error: PipelineError, side: str) -> PipelineError:

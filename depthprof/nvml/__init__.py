@@ -5,10 +5,11 @@ question that is refused is -1 and, once, a sentence. Source: NVIDIA Management 
 reference guide; the names are its functions'.
 """
 
-from depthprof.nvml.address import GpuAddress, torch_address, visible_address
+from depthprof.nvml.address import GpuAddress, torch_address
 from depthprof.nvml.gpu import Gpu, find_handle
-from depthprof.nvml.library import NvmlAbsent, connected, driver_version
+from depthprof.nvml.library import NvmlAbsent, connected, driver_version, shut_down, within
 from depthprof.nvml.reader import GpuReader
+from depthprof.nvml.visible import NotVisible, located, visible_address
 from depthprof.nvml.watch import GpuWatch
 
 __all__ = [
@@ -16,10 +17,14 @@ __all__ = [
     "GpuAddress",
     "GpuReader",
     "GpuWatch",
+    "NotVisible",
     "NvmlAbsent",
     "connected",
     "driver_version",
     "find_handle",
+    "located",
+    "shut_down",
     "torch_address",
     "visible_address",
+    "within",
 ]

@@ -27,39 +27,31 @@ class GpuAddress:
 def torch_address(device: str, environ: Mapping[str, str] | None = None) -> GpuAddress:
     """Ask torch which GPU a resolved device "cuda:N" is.
 
-    torch names the UUID from version 2.4 on and the PCI address from 2.8 on; what it does not name
-    is taken from CUDA_VISIBLE_DEVICES. A slice (MIG) that is named there goes before torch's word,
-    because CUDA may give the UUID of the whole GPU for it (cuDeviceGetUuid).
+    torch names the UUID from version 2.4 on and the PCI address from 2.8 on. A slice (MIG) that
+    CUDA_VISIBLE_DEVICES names goes before torch's word, because CUDA may give the UUID of the whole
+    GPU for it (cuDeviceGetUuid). The number is NVML's only if CUDA counts as NVML does.
     """
     import torch
 
-    visible = visible_address(device, environ)
-    if visible.uuid is not None and visible.uuid.startswith("MIG-"):
-        return visible
+    known = os.environ if environ is None else environ
+    number = device_number(device)
+    words = [word.strip() for word in known.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+    word = words[number] if number < len(words) else ""
+    if word.startswith("MIG-"):
+        return GpuAddress(uuid=word)
     properties = torch.cuda.get_device_properties(device)
     uuid = getattr(properties, "uuid", None)
     bus = getattr(properties, "pci_bus_id", None)
     return GpuAddress(
-        uuid=visible.uuid if uuid is None else str(uuid),
+        uuid=(word if word.startswith("GPU-") else None) if uuid is None else str(uuid),
         pci=None if bus is None else _pci(properties, bus),
-        index=visible.index,
+        index=int(word) if word.isdecimal() else number,
     )
 
 
-def visible_address(device: str, environ: Mapping[str, str] | None = None) -> GpuAddress:
-    """Tell without torch which GPU a device ("auto", "cuda" or "cuda:N") is, as well as it goes.
-
-    CUDA_VISIBLE_DEVICES holds numbers or (shortened) UUIDs. A number counts as CUDA counts, the
-    fastest first unless CUDA_DEVICE_ORDER is PCI_BUS_ID, so with unlike GPUs it may be wrong
-    (CUDA C++ Programming Guide, environment variables).
-    """
-    known = os.environ if environ is None else environ
-    number = int(device.partition(":")[2] or 0)
-    words = [word.strip() for word in known.get("CUDA_VISIBLE_DEVICES", "").split(",")]
-    word = words[number] if number < len(words) else ""
-    if word.startswith(PREFIXES):
-        return GpuAddress(uuid=word)
-    return GpuAddress(index=int(word) if word.isdigit() else number)
+def device_number(device: str) -> int:
+    """The number of a device "cuda:N"; that of "cuda" and "auto" is 0."""
+    return int(device.partition(":")[2] or 0)
 
 
 def _pci(properties: object, bus: int) -> str:

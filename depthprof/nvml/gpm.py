@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from depthprof.nvml.gpu import Gpu
+from depthprof.nvml.library import refusals
 from depthprof.records import UNKNOWN
 
 BETWEEN_NS = 120_000_000
@@ -72,7 +73,7 @@ class Gpm:
         for sample in self._samples:
             try:
                 nvml.nvmlGpmSampleFree(sample)
-            except nvml.NVMLError:  # the driver is gone, and its memory with it
+            except refusals(nvml):  # the driver is gone, and its memory with it
                 break
         self._samples = []
         self.offered = False
@@ -86,7 +87,7 @@ class Gpm:
         if support is None:
             return False
         if not support.isSupportedDevice:
-            gpu.notes.append(f"NVML does not tell {WHAT}: it takes a Hopper GPU or a newer one")
+            gpu.refused(WHAT, "it takes a Hopper GPU or a newer one")
             return False
         for _ in range(2):
             sample = gpu.ask(WHAT, nvml.nvmlGpmSampleAlloc)

@@ -4,8 +4,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from depthprof.nvml.address import PREFIXES, GpuAddress
-from depthprof.nvml.library import FINAL, LOST, NOT_FOUND, NvmlAbsent, in_words, text
-from depthprof.records import UNKNOWN
+from depthprof.nvml.library import (
+    LOST,
+    NOT_FOUND,
+    NvmlAbsent,
+    in_words,
+    is_final,
+    is_lacking,
+    refusals,
+    text,
+)
+from depthprof.nvml.questions import OTHER_NAMES, QUESTIONS, SLICE, SYSTEM
 
 LARGEST = 2**63 - 1
 
@@ -16,14 +25,14 @@ def find_handle(nvml: Any, address: GpuAddress) -> Any:
     Raises:
         NvmlAbsent: NVML knows no such GPU, or does not let us see it.
     """
-    refusals = []
+    refused = []
     for ask in _ways(nvml, address):
         try:
             return ask()
-        except nvml.NVMLError as error:
-            refusals.append(error)
-    telling = [error for error in refusals if getattr(error, "value", 0) != NOT_FOUND]
-    why = in_words((telling or refusals)[0]) if refusals else "nothing names it"
+        except refusals(nvml) as error:
+            refused.append(error)
+    telling = [error for error in refused if getattr(error, "value", 0) != NOT_FOUND]
+    why = in_words((telling or refused)[0]) if refused else "nothing names it"
     name = address.uuid or address.pci or f"number {address.index}"
     raise NvmlAbsent(f"NVML does not show the GPU {name}: {why}")
 
@@ -56,7 +65,7 @@ def _by_beginning(nvml: Any, beginning: str) -> Any:
 
 
 class Gpu:
-    """A GPU that is asked one question at a time.
+    """A GPU that is asked one question at a time; each may be refused, and the reason is kept.
 
     Args:
         nvml: the initialised module, pynvml or a stand-in. address: which GPU.
@@ -64,7 +73,8 @@ class Gpu:
     Attributes:
         handle: of what was asked for: a GPU, or a MIG slice. whole: of the GPU it belongs to.
         instance: number of the slice's GPU instance, None where there is no slice.
-        uuid: NVML's. notes: what is not offered and why, a sentence each, in the order found.
+        uuid: NVML's. reasons: by what was asked, why it was refused.
+        notes: what is not offered and why, a sentence each, in the order found.
 
     Raises:
         NvmlAbsent: there is no such GPU.
@@ -76,55 +86,71 @@ class Gpu:
         self.whole = self.handle
         self.instance: int | None = None
         self.notes: list[str] = []
+        self.reasons: dict[str, str] = {}
         self._final: set[str] = set()
-        self._told: set[str] = set()
+        self._names: dict[str, tuple[str, ...]] = {}
         self.uuid = address.uuid or address.pci or f"number {address.index}"
-        known = self.ask("the UUID", lambda: nvml.nvmlDeviceGetUUID(self.handle))
-        if known is not None:
-            self.uuid = text(known)
+        self.uuid = self.answer("uuid") or self.uuid
         self._see_slices()
 
-    def ask(self, what: str, question: Callable[[], Any]) -> Any:
-        """Ask something; None, and once a note, where it is refused.
+    def answer(self, name: str) -> Any:
+        """Ask one of QUESTIONS; None, and once a note, where it is refused.
 
         Raises:
             NvmlAbsent: the GPU or the driver is gone, and with it all other answers.
         """
+        asked = QUESTIONS[name]
+        of = () if asked.of == SYSTEM else (self.handle if asked.of == SLICE else self.whole,)
+        found = self.ask(
+            asked.what, lambda: asked.read(self.call(asked.function, *of, *asked.arguments))
+        )
+        if isinstance(found, int) and not 0 <= found <= LARGEST:  # NVML's "not available"
+            self.refused(asked.what, "the driver gives no value")
+            return None
+        return found
+
+    def reason(self, name: str) -> str:
+        """Why one of QUESTIONS was refused, "" where it was not."""
+        return self.reasons.get(QUESTIONS[name].what, "")
+
+    def ask(self, what: str, question: Callable[[], Any]) -> Any:
+        """Ask something that is no single question; refused and raises as `answer`."""
         if what in self._final:
             return None
         try:
             return question()
-        except (self.nvml.NVMLError, AttributeError) as error:
-            self._refused(what, error)
+        except refusals(self.nvml) as error:
+            if getattr(error, "value", None) in LOST:
+                raise NvmlAbsent(in_words(error)) from None
+            if is_final(error):
+                self._final.add(what)
+            self.refused(what, in_words(error))
             return None
 
-    def number(self, what: str, question: Callable[[], Any]) -> int:
-        """As `ask`, for a whole number; -1 where there is no answer, or one that means "none"."""
-        answer = self.ask(what, question)
-        return UNKNOWN if answer is None or not 0 <= int(answer) <= LARGEST else int(answer)
+    def refused(self, what: str, why: str) -> None:
+        """Keep the reason of an answer that there is not; noted once."""
+        if what not in self.reasons:
+            self.reasons[what] = why
+            self.notes.append(f"NVML does not tell {what}: {why}")
 
-    def clock_reasons(self) -> Any:
-        """Why the clocks are as they are, as bits; asked by the older name where need be."""
-        nvml = self.nvml
-        newer = getattr(nvml, "nvmlDeviceGetCurrentClocksEventReasons", None)
-        if newer is not None and "the newer name" not in self._final:
+    def call(self, name: str, *arguments: Any) -> Any:
+        """Call a function, by the first of its names that driver and binding have.
+
+        Raises:
+            Exception: of `refusals`, the most telling one.
+        """
+        errors: list[Exception] = []
+        for known in self._names.get(name) or (name, *OTHER_NAMES.get(name, ())):
             try:
-                return newer(self.whole)
-            except nvml.NVMLError as error:
-                if getattr(error, "value", 0) not in FINAL:
+                found = getattr(self.nvml, known)(*arguments)
+            except refusals(self.nvml) as error:
+                if not errors and not is_final(error):
                     raise
-                self._final.add("the newer name")
-        return nvml.nvmlDeviceGetCurrentClocksThrottleReasons(self.whole)
-
-    def _refused(self, what: str, error: Exception) -> None:
-        code = getattr(error, "value", None)
-        if code in LOST:
-            raise NvmlAbsent(in_words(error)) from None
-        if code in FINAL or isinstance(error, AttributeError):
-            self._final.add(what)
-        if what not in self._told:
-            self._told.add(what)
-            self.notes.append(f"NVML does not tell {what}: {in_words(error)}")
+                errors.append(error)
+            else:
+                self._names[name] = (known,)
+                return found
+        raise next((error for error in errors if not is_lacking(error)), errors[0])
 
     def _see_slices(self) -> None:
         """Find the whole GPU behind a slice, or say that it is sliced."""
@@ -135,11 +161,7 @@ class Gpu:
                 lambda: nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(self.handle),
             )
             self.whole = self.handle if whole is None else whole
-            instance = self.number(
-                "the number of the MIG slice",
-                lambda: nvml.nvmlDeviceGetGpuInstanceId(self.handle),
-            )
-            self.instance = None if instance == UNKNOWN else instance
+            self.instance = self.answer("slice")
             self.notes.append(
                 "the GPU is a MIG slice: memory and processes are the slice's; clocks, power,"
                 " energy, heat and throttle reasons are the whole GPU's, its other slices included"
@@ -153,13 +175,12 @@ class Gpu:
     def _is_slice(self) -> bool:
         try:
             answer = self.nvml.nvmlDeviceIsMigDeviceHandle(self.handle)
-        except (self.nvml.NVMLError, AttributeError):  # older than MIG
+        except refusals(self.nvml):  # older than MIG
             return self.uuid.startswith("MIG-")
         return bool(answer)  # pynvml gives a c_uint, which is true unless it is 0
 
     def _has_slices(self) -> bool:
         try:
-            current, _ = self.nvml.nvmlDeviceGetMigMode(self.handle)
-        except (self.nvml.NVMLError, AttributeError):  # a GPU without MIG
+            return bool(self.nvml.nvmlDeviceGetMigMode(self.handle)[0])
+        except refusals(self.nvml):  # a GPU without MIG
             return False
-        return bool(current)

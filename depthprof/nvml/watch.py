@@ -28,12 +28,11 @@ class GpuWatch:
         if gpu is None:
             return {}
         try:
-            reasons = gpu.number("the throttle reasons", gpu.clock_reasons)
-            clock_mhz = gpu.number(
-                "the SM clock", lambda: gpu.nvml.nvmlDeviceGetClockInfo(gpu.whole, 1)
-            )
+            reasons, clock_mhz = gpu.answer("throttle_reasons"), gpu.answer("sm_clock_mhz")
         except NvmlAbsent:  # the GPU is gone; the run will hear of it from torch
             self._gpu = None
             return {}
-        faults = reasons if reasons == UNKNOWN else reasons & CLOCK_FAULTS
-        return {"throttled": faults, "sm_clock_mhz": clock_mhz}
+        return {
+            "throttled": UNKNOWN if reasons is None else reasons & CLOCK_FAULTS,
+            "sm_clock_mhz": UNKNOWN if clock_mhz is None else clock_mhz,
+        }

@@ -13,9 +13,10 @@ class PeakWatch:
 
     On the host the kernel's high-water mark of resident memory: writing 5 to clear_refs resets it
     to what is resident now (proc(5), /proc/pid/clear_refs, VmHWM in /proc/pid/status). On a GPU
-    torch.cuda.max_memory_allocated and max_memory_reserved, without what lay there before: the
-    cache is emptied first, and what another side holds in the same process is taken off, so that
-    a figure is the side's weights and what its iteration added.
+    torch.cuda.max_memory_allocated and max_memory_reserved: the cache is emptied first, and the
+    tensors that another side holds in the same process are taken off both. What the allocator has
+    reserved and not handed out stays in the figure, since the iteration is served from it: a small
+    one may fit into the spare room of the segments that hold the weights and reserve nothing more.
 
     Args:
         device: resolved. cuda: torch.cuda, for the GPU. process: where the kernel tells.
@@ -26,7 +27,7 @@ class PeakWatch:
         self._cuda = cuda if device.startswith("cuda") else None
         self._process = process
         self._is_reset = False
-        self._before_bytes = (0, 0)
+        self._before_bytes = 0
 
     def begin(self) -> None:
         """Forget the peaks so far."""
@@ -34,10 +35,7 @@ class PeakWatch:
             self._cuda.synchronize(self._device)
             self._cuda.empty_cache()
             self._cuda.reset_peak_memory_stats(self._device)
-            self._before_bytes = (
-                int(self._cuda.memory_allocated(self._device)),
-                int(self._cuda.memory_reserved(self._device)),
-            )
+            self._before_bytes = int(self._cuda.memory_allocated(self._device))
         try:
             (self._process / "clear_refs").write_text("5")
             self._is_reset = True
@@ -48,15 +46,9 @@ class PeakWatch:
         """The peaks since `begin`, beside the bytes of the weights."""
         allocated = reserved = None
         if self._cuda is not None:
-            own_bytes = weights_bytes or 0
-            peaks_bytes = (
-                int(self._cuda.max_memory_allocated(self._device)),
-                int(self._cuda.max_memory_reserved(self._device)),
-            )
-            allocated, reserved = (
-                own_bytes + peak - before
-                for peak, before in zip(peaks_bytes, self._before_bytes, strict=True)
-            )
+            others_bytes = self._before_bytes - (weights_bytes or 0)
+            allocated = int(self._cuda.max_memory_allocated(self._device)) - others_bytes
+            reserved = int(self._cuda.max_memory_reserved(self._device)) - others_bytes
         return Memory(self._host_peak_bytes(), weights_bytes, allocated, reserved)
 
     def _host_peak_bytes(self) -> int | None:

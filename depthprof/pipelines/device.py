@@ -1,8 +1,12 @@
 """Where a workload really runs."""
 
+import os
+
 import torch
 
 from depthprof.errors import BadInput
+from depthprof.nvml import NotVisible, NvmlAbsent, located
+from depthprof.nvml.visible import VARIABLE
 from depthprof.records import Workload
 
 
@@ -18,12 +22,39 @@ def resolve_device(workload: Workload) -> Workload:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if wanted == "auto":
         return workload.changed(device="cuda:0" if count else "cpu")
-    if not count:
-        built = torch.version.cuda
-        why = "this torch is built without CUDA" if built is None else "torch finds no usable GPU"
-        raise BadInput(f"device {wanted} was asked for, but {why}; use --device cpu or auto")
     index = int(wanted.partition(":")[2] or 0)
-    if index >= count:
+    if index < count:
+        return workload.changed(device=f"cuda:{index}")
+    if count:
         there = ", ".join(f"cuda:{number}" for number in range(count))
-        raise BadInput(f"device {wanted} was asked for, but there are: {there}")
-    return workload.changed(device=f"cuda:{index}")
+        value = os.environ.get(VARIABLE)
+        shown = "" if value is None else f" ({VARIABLE}={value})"
+        raise BadInput(f"device {wanted} was asked for, but there are: {there}{shown}")
+    built = torch.version.cuda is not None
+    why = _why_hidden(wanted) if built else "this torch is built without CUDA"
+    raise BadInput(f"device {wanted} was asked for, but {why}; use --device cpu or auto")
+
+
+def auto_note(asked: str, resolved: str) -> str | None:
+    """Say why "auto" became the CPU where the environment hides the cards by mistake, else None."""
+    if (asked, resolved) != ("auto", "cpu") or VARIABLE not in os.environ:
+        return None
+    try:
+        located(asked)
+    except NotVisible as error:
+        return None if error.is_meant else f"device auto is the CPU here: {error}"
+    except NvmlAbsent:
+        return None
+    return None
+
+
+def _why_hidden(wanted: str) -> str:
+    """Why torch does not find a card, by the environment and NVML's list."""
+    unusable = "torch finds no usable GPU"
+    try:
+        located(wanted)
+    except NotVisible as error:
+        return str(error)
+    except NvmlAbsent as error:
+        return f"{unusable} ({error})"
+    return unusable

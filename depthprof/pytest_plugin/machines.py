@@ -7,7 +7,7 @@ from importlib import metadata
 from typing import Any
 
 from depthprof.machine import cpu_name, usable_cores
-from depthprof.nvml import driver_version
+from depthprof.nvml import NvmlAbsent, driver_version
 
 
 def machine_facts(device: str, threads: int | None) -> dict[str, Any]:
@@ -36,12 +36,12 @@ def machine_facts(device: str, threads: int | None) -> dict[str, Any]:
 
 def gpu_name(device: str) -> str | None:
     """Name of a GPU by NVML, None where there is none."""
-    import pynvml
-
     from depthprof.doctor.gpu import gpu_facts
 
-    facts = gpu_facts(pynvml, device)
-    return None if facts is None else facts.name
+    try:
+        return gpu_facts(device=device).name
+    except NvmlAbsent:
+        return None
 
 
 def fingerprint(facts: dict[str, Any]) -> str:

@@ -36,7 +36,7 @@ class Memory:
         host_peak_bytes: resident memory of the process, in which both sides may be loaded.
         weights_bytes: parameters and buffers of this side.
         device_allocated_bytes, device_reserved_bytes: torch.cuda.max_memory_allocated and
-            max_memory_reserved, the side's weights and what its iteration added; None on a CPU.
+            max_memory_reserved without the tensors of the other side; None on a CPU.
     """
 
     host_peak_bytes: int | None

@@ -1,6 +1,7 @@
 """The doctor: facts from laid-out files and a stand-in for NVML, judged by pure rules."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +16,10 @@ from depthprof.cli.main import main
 from depthprof.conditions import TICK_NS
 from depthprof.doctor import Finding, examine, host
 from depthprof.doctor.cgroups import quota_cores, throttled_periods
-from depthprof.doctor.gpu import GpuFacts, gpu_facts, judge_gpu
+from depthprof.doctor.gpu import GpuFacts, gpu_facts
+from depthprof.doctor.gpu_rules import judge_gpu, no_gpu
 from depthprof.doctor.host import HostFacts, host_facts, judge_host
+from depthprof.pytest_plugin.machines import gpu_name
 
 CALM = HostFacts(
     usable_cores=4,
@@ -149,8 +152,14 @@ def test_what_nobody_tells_is_unknown_and_no_warning() -> None:
     names = {finding.name for finding in silent if finding.status == "unknown"}
     assert names >= {"load", "neighbours", "pressure", "steal", "governor", "memory"}
     assert warned(silent) == []
-    assert all("not told" in finding.what for finding in silent if finding.status == "unknown")
+    reasons = {finding.name: finding.what for finding in silent if finding.status == "unknown"}
+    assert reasons["load"] == "no load average here"
+    assert all(reasons.values())
     assert warned(judge_gpu(GpuFacts())) == []
+    unknown = judge_gpu(GpuFacts(reasons={"guests": "the driver is too old for this"}))
+    found = {finding.name: finding for finding in unknown}
+    assert found["GPU neighbours"].what == "the driver is too old for this"
+    assert found["GPU neighbours"].status == "unknown"
 
 
 def test_a_finding_without_advice_is_no_warning() -> None:
@@ -218,10 +227,12 @@ class Nvml(SimpleNamespace):
 
     def __init__(self, **answers: Any) -> None:
         super().__init__(NVMLError=pynvml.NVMLError, answers=answers)
-        self.nvmlClocksThrottleReasonSwThermalSlowdown = 32
 
     def nvmlInit(self) -> None:  # noqa: N802
         pass
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+        return 1
 
     def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802
         return index
@@ -248,9 +259,9 @@ def test_nvml_is_asked_one_question_at_a_time() -> None:
             nvmlDeviceGetEccMode=(1, 1),
             nvmlSystemGetConfComputeState=SimpleNamespace(ccFeature=1),
             nvmlDeviceGetPowerManagementLimit=700_000,
-        )
+        ),
+        environ={},
     )
-    assert facts is not None
     assert facts.name == "NVIDIA H200"
     assert facts.persistence is False
     assert facts.faults == ("heat",)
@@ -302,7 +313,7 @@ def test_it_is_read_in_any_width(
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     host = replace(CALM, busy_ratio=0.4, quota_cores=1.0, virtual=True)
-    findings += judge_host(host) + judge_gpu(None)
+    findings += [*judge_host(host), no_gpu("the driver is not loaded", is_warning=True)]
     main(["doctor"])
     shown = capsys.readouterr().out
     assert shown.index("- GPU: ") < shown.index("- virtual machine: ")  # warnings first
@@ -357,3 +368,15 @@ def test_the_tightest_quota_above_the_process_counts(tmp_path: Path) -> None:
         "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000\n",
     }
     assert quota_cores(lay_out(tmp_path / "one", one)) == 1.5
+
+
+def test_without_the_binding_the_doctor_and_the_suites_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    found = {finding.name: finding for finding in examine("cuda", 0.001, tmp_path)}
+    assert found["GPU"].status == "warning"
+    assert "nvidia-ml-py is not installed" in found["GPU"].what
+    found = {finding.name: finding for finding in examine("auto", 0.001, tmp_path)}
+    assert found["GPU"].status == "ok"
+    assert gpu_name("cuda") is None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.profiler import ProfilerActivity, profile
 
-from depthprof.drill.annotate import in_range
+from depthprof.drill.annotate import Ranges
 from depthprof.drill.ops import dearest, self_times
 from depthprof.drill.recording import _exported
 from depthprof.drill.timeline import Op, Range, Timeline, read_timeline
@@ -73,9 +73,11 @@ def test_ops_outside_of_every_stage_are_left_out_and_ten_are_given() -> None:
 
 def test_self_times_agree_with_the_profilers_own_table() -> None:
     layer, values = torch.nn.Linear(64, 64), torch.randn(32, 64)
-    call = in_range(lambda x: layer(x).softmax(dim=-1) @ values.T, "forward")
+    ranges = Ranges()
+    call = ranges.opened_by(lambda x: layer(x).softmax(dim=-1) @ values.T, "forward")
     with torch.no_grad(), profile(activities=[ProfilerActivity.CPU]) as profiler:
         call(values)
+        ranges.close()
     mine = {op.name: op for op in dearest(read_timeline(_exported(profiler)), 1, count=10**6)}
     theirs = {e.key: e for e in profiler.key_averages() if e.key.startswith("aten::")}
     assert set(mine) == set(theirs)

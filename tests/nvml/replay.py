@@ -1,7 +1,8 @@
 """Plays recorded answers of NVML back, and lets a test change or break them.
 
-The format is that of scripts/record_nvml.py. `answers/hopper-by-hand.json` was written by hand from
-NVML's documentation, not recorded: it stands for an H200 at work until a recording takes its place.
+The format is that of scripts/record_nvml.py. `answers/nvidia-h200-driver-580.json` was recorded, on
+an H200; its UUID is masked. What is called `...-by-hand.json` was written by hand from NVML's
+documentation: a GPU of that generation at work, and GPUs of older drivers.
 """
 
 import json
@@ -15,12 +16,18 @@ import pynvml
 from depthprof.nvml import Gpu, GpuAddress, GpuReader, connected
 
 UUID = "GPU-5a1b0c2d-1111-2222-3333-444455556666"
-HOPPER = Path(__file__).parent / "answers" / "hopper-by-hand.json"
+ANSWERS = Path(__file__).parent / "answers"
+HOPPER = ANSWERS / "hopper-by-hand.json"
+RECORDED = ANSWERS / "nvidia-h200-driver-580.json"
 HANDLES = ("nvmlDeviceGetHandleBy", "nvmlDeviceGetDeviceHandleFromMig")
 
 
+def load(file: Path) -> dict[str, Any]:
+    return dict(json.loads(file.read_text()))
+
+
 def document() -> dict[str, Any]:
-    return dict(json.loads(HOPPER.read_text()))
+    return load(HOPPER)
 
 
 class Replay:
@@ -28,7 +35,8 @@ class Replay:
 
     Args:
         recorded: as scripts.record_nvml writes it; None takes the H200's.
-        changes: by function, an error's number, or a list of answers in place of what is recorded.
+        changes: by function, an error's number, an exception, None (the binding lacks it), or a
+            list of answers in place of what is recorded.
     """
 
     NVMLError = pynvml.NVMLError
@@ -45,9 +53,12 @@ class Replay:
 
     def nvmlInit(self) -> None:  # noqa: N802
         self._break("nvmlInit")
+        if callable(self.changes.get("nvmlInit")):
+            self.changes["nvmlInit"]()
         self.users += 1
 
     def nvmlShutdown(self) -> None:  # noqa: N802
+        self._break("nvmlShutdown")
         self.users -= 1
 
     def nvmlGpmSampleFree(self, sample: Any) -> None:  # noqa: N802
@@ -66,9 +77,14 @@ class Replay:
         self.changes[name] = error
 
     def _break(self, name: str) -> None:
+        if self.changes.get(name, 0) is None:
+            raise AttributeError(name)
         for key in (name, "all"):
-            if isinstance(self.changes.get(key), int):
-                raise pynvml.NVMLError(self.changes[key])
+            broken = self.changes.get(key)
+            if isinstance(broken, int):
+                raise pynvml.NVMLError(broken)
+            if isinstance(broken, Exception):
+                raise broken
 
     def _answer(self, name: str, arguments: tuple[Any, ...]) -> Any:
         plain = tuple(one for one in arguments if isinstance(one, int | str))
@@ -86,6 +102,8 @@ class Replay:
         found = answers.pop(0) if len(answers) > 1 else answers[0]
         if "error" in found:
             raise pynvml.NVMLError(found["error"])
+        if "raises" in found:
+            raise getattr(pynvml, found["raises"])("as nvidia-ml-py has it")
         return self._shaped(name, found["value"], arguments)
 
     def _shaped(self, name: str, value: Any, arguments: tuple[Any, ...]) -> Any:
@@ -93,11 +111,12 @@ class Replay:
         if name.startswith(HANDLES):
             return SimpleNamespace(handle=name)
         shapes: dict[str, Callable[[], Any]] = {
-            "nvmlDeviceGetComputeRunningProcesses": lambda: [SimpleNamespace(pid=p) for p in value],
             "nvmlDeviceIsMigDeviceHandle": lambda: pynvml.c_uint(value),
             "nvmlGpmSampleAlloc": self._sample,
             "nvmlGpmMetricsGet": lambda: _metrics(arguments[0], value),
         }
+        if "RunningProcesses" in name:
+            return [SimpleNamespace(pid=pid) for pid in value]
         if name in shapes:
             return shapes[name]()
         return SimpleNamespace(**value) if isinstance(value, dict) else value

@@ -12,16 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from depthprof.nvml import (
+    Gpu,
     GpuAddress,
     GpuWatch,
     NvmlAbsent,
     connected,
     driver_version,
 )
+from depthprof.nvml.questions import OTHER_NAMES, QUESTIONS
 from depthprof.records import TELEMETRY_COLUMNS, UNKNOWN
 from scripts.record_nvml import main as record_main
 from scripts.record_nvml import record
-from tests.nvml.replay import UUID, Replay, reader, rows
+from tests.nvml.replay import RECORDED, UUID, Replay, load, reader, rows
 
 SECOND_NS = 1_000_000_000
 GPU_COLUMNS = {name for name in TELEMETRY_COLUMNS[2:] if not name.startswith("host")}
@@ -113,12 +115,12 @@ READINGS = {
     "nvmlDeviceGetMemoryInfo": ("the memory in use", {"memory_used_bytes"}),
     "nvmlDeviceGetComputeRunningProcesses": ("the processes on the GPU", {"other_processes"}),
 }
-CODES = {3: "does not support it", 4: "no permission", 13: "driver does not know it", 999: ""}
+CODES = {3: "not supported on this GPU", 4: "no permission", 13: "driver is too old", 999: ""}
 
 
 @given(st.sampled_from(sorted(READINGS)), st.sampled_from(sorted(CODES)), st.integers(2, 6))
 def test_a_refused_reading_is_unknown_and_told_once(name: str, code: int, count: int) -> None:
-    nvml = Replay(**{name: code})
+    nvml = Replay(**dict.fromkeys((name, *OTHER_NAMES.get(name, ())), code))
     of = reader(nvml)
     what, columns = READINGS[name]
     for row in rows(of, count):
@@ -134,7 +136,7 @@ def test_a_refused_reading_is_unknown_and_told_once(name: str, code: int, count:
 def test_a_function_the_binding_lacks_is_unknown_and_told() -> None:
     of = reader(Replay(nvmlDeviceGetTotalEnergyConsumption=None))
     assert rows(of, 2)[1]["energy_mj"] == UNKNOWN
-    assert any("nvidia-ml-py does not know it" in note for note in of.notes)
+    assert any("nvidia-ml-py does not have it" in note for note in of.notes)
 
 
 def test_throttle_reasons_are_asked_by_the_older_name_where_need_be() -> None:
@@ -225,6 +227,42 @@ def test_a_recording_plays_back_what_was_read(tmp_path: Path) -> None:
     read = rows(reader(after), 4)
     assert read == rows(reader(before), 4)
     assert read[2]["sm_active_permille"] > 0
+
+
+def test_a_recording_holds_every_question_and_what_the_binding_raised() -> None:
+    lacking = pynvml.NVMLLibraryMismatchError("Unversioned function called")
+    nvml = Replay(nvmlDeviceGetComputeRunningProcesses=lacking, nvmlDeviceGetName=["NVIDIA H200"])
+    written = record(nvml, GpuAddress(UUID), 1, 0).document({})
+    functions = {call["function"] for call in written["calls"]}
+    assert functions >= {question.function for question in QUESTIONS.values()}
+    again = Gpu(connected(Replay(written)), GpuAddress(UUID))
+    assert again.answer("name") == "NVIDIA H200"
+    assert again.answer("compute_pids") is None
+    assert again.reason("compute_pids") != ""
+
+
+def test_a_real_h200_at_work_is_read_as_it_was() -> None:
+    """Recorded on a GPU, unlike the files that were written by hand; its UUID is masked."""
+    recorded = load(RECORDED)
+    assert recorded["about"]["what"].startswith("recorded")
+    (uuid,) = {a for c in recorded["calls"] for a in c["arguments"] if isinstance(a, str)}
+    assert set(uuid.removeprefix("GPU-")) == {"0", "-"}
+    of = reader(Replay(recorded), GpuAddress(uuid))
+    read = rows(of, 40)
+    assert of.uuid == uuid
+    assert of.notes == ()  # it refuses nothing
+    assert {row["sm_clock_mhz"] for row in read} == {1980}
+    assert all(row["memory_clock_mhz"] == 3201 for row in read)
+    assert read[0]["power_mw"] == 100_943  # work has only begun
+    assert max(row["power_mw"] for row in read) > 580_000
+    energy = [row["energy_mj"] for row in read]
+    assert energy == sorted(energy)
+    assert read[-1]["gpu_busy_percent"] == 100
+    assert all(row["other_processes"] == 0 for row in read)  # the only one listed is ours
+    active = [row["sm_active_permille"] for row in read if "sm_active_permille" in row]
+    assert len(active) == 19
+    assert all(0 < value <= 1000 for value in active)
+    assert set().union(*read) == GPU_COLUMNS
 
 
 def test_recording_without_a_gpu_is_refused_in_a_sentence(

@@ -274,23 +274,49 @@ def test_the_peak_of_this_process_is_that_of_the_time_between(tmp_path: Path) ->
     assert (tmp_path / "clear_refs").read_text() == "5"
 
 
-def test_the_peaks_of_a_gpu_are_torch_s_since_they_were_reset() -> None:
-    log: list[tuple[str, str]] = []
-    cuda = SimpleNamespace(
+def cuda_with(before: int, most: tuple[int, int], log: list[tuple[str, str]]) -> SimpleNamespace:
+    """torch.cuda with some bytes allocated, and the peaks of what was allocated and reserved."""
+    return SimpleNamespace(
         synchronize=lambda device: log.append(("wait", device)),
         empty_cache=lambda: log.append(("empty", "cuda:1")),
         reset_peak_memory_stats=lambda device: log.append(("reset", device)),
-        memory_allocated=lambda device: (log.append(("allocated", device)), 100)[1],
-        memory_reserved=lambda device: (log.append(("reserved", device)), 150)[1],
-        max_memory_allocated=lambda device: (log.append(("most", device)), 111)[1],
-        max_memory_reserved=lambda device: (log.append(("most", device)), 172)[1],
+        memory_allocated=lambda device: (log.append(("allocated", device)), before)[1],
+        memory_reserved=lambda device: (log.append(("reserved", device)), most[1])[1],
+        max_memory_allocated=lambda device: (log.append(("most", device)), most[0])[1],
+        max_memory_reserved=lambda device: (log.append(("most", device)), most[1])[1],
     )
-    watch = PeakWatch("cuda:1", cuda)
+
+
+def test_the_peaks_of_a_gpu_are_torch_s_since_they_were_reset() -> None:
+    log: list[tuple[str, str]] = []
+    watch = PeakWatch("cuda:1", cuda_with(100, (111, 172), log))
     watch.begin()
-    memory = watch.end(3)  # of the 100 and 150 before, some are the other side's
-    assert (memory.device_allocated_bytes, memory.device_reserved_bytes) == (14, 25)
-    words = ("wait", "empty", "reset", "allocated", "reserved", "most", "most")
+    memory = watch.end(3)  # of the 100 before, 97 are the other side's
+    assert (memory.device_allocated_bytes, memory.device_reserved_bytes) == (14, 75)
+    words = ("wait", "empty", "reset", "allocated", "most", "most")
     assert log == [(word, "cuda:1") for word in words]
+
+
+@pytest.mark.parametrize(
+    ("before", "most", "weights"),
+    [
+        (99_300_000, (105_700_000, 119_500_000), 99_140_356),  # it fits into what is spare
+        (198_600_000, (205_000_000, 239_000_000), 99_140_356),  # two sides
+        (99_300_000, (99_300_000, 99_300_000), 99_140_356),  # it takes no memory of the GPU's
+        (99_300_000, (307_000_000, 353_000_000), 99_140_356),
+        (5_000, (6_000, 2 << 20), None),  # no network was found
+    ],
+)
+def test_weights_lie_in_what_is_allocated_and_that_in_what_is_reserved(
+    before: int, most: tuple[int, int], weights: int | None
+) -> None:
+    watch = PeakWatch("cuda:1", cuda_with(before, most, []))
+    watch.begin()
+    memory = watch.end(weights)
+    assert memory.device_allocated_bytes is not None
+    assert memory.device_reserved_bytes is not None
+    assert (weights or 0) <= memory.device_allocated_bytes <= memory.device_reserved_bytes
+    assert memory.device_reserved_bytes - memory.device_allocated_bytes == most[1] - most[0]
 
 
 NOTHING = Seen(0, 0, Counter(), 0, "", 0, "", Counter(), 0, "", 0)
