@@ -141,6 +141,8 @@ def _place(nvml: Any, one: int | str, cards: Sequence[Card]) -> int | str | None
         except refusals(nvml):
             return None
         return one
+    if one in PREFIXES:  # no beginning of a UUID, even where there is one card (CUDA 13.0, H200)
+        return None
     found = [number for number, card in enumerate(cards) if card.uuid.startswith(one)]
     return found[0] if len(found) == 1 else None
 

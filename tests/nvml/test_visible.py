@@ -224,6 +224,12 @@ def test_without_torch_s_word_the_number_is_a_guess(monkeypatch: pytest.MonkeyPa
     assert shown("1", cards=Cards(A, B, names=UNLIKE)) == GpuAddress(index=1)
 
 
+def test_a_bare_prefix_names_no_card_even_where_there_is_one() -> None:
+    """Seen on an H200: CUDA 13.0 shows no card for "GPU-"."""
+    with pytest.raises(NotVisible, match="does not name the one card"):
+        shown("GPU-", cards=Cards(A))
+
+
 # --- against torch's own reading --------------------------------------------------------------
 
 parse = getattr(torch.cuda, "_parse_visible_devices", None)
