@@ -9,14 +9,22 @@ from typing import TYPE_CHECKING
 from depthprof.calibration import calibrate as summed_up
 from depthprof.calibration import fingerprint
 from depthprof.calibrationfile import check_calibrations, find_calibration, write_calibration
-from depthprof.errors import BadInput, OutputError, PipelineError
+from depthprof.errors import BadInput, OutputError, PipelineError, nearest
 from depthprof.gate import judge, look_at
 from depthprof.limitsfile import kept_limits, write_limits
 from depthprof.looks import Look
 from depthprof.measure import Plan, Progress, SidePlan, measure, take_limits
 from depthprof.measure.plan import TELEMETRY_S, OnProgress
 from depthprof.pipelines.registry import check_variant
-from depthprof.records import Calibration, Judged, Limits, Policy, Run, Workload
+from depthprof.records import (
+    OUTPUT_FAULTS,
+    Calibration,
+    Judged,
+    Limits,
+    Policy,
+    Run,
+    Workload,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -36,6 +44,7 @@ def load_model(
     attention: str = "published",
     checkpoint: str | Path | None = None,
     seed: int = 0,
+    max_depth: float | None = None,
 ) -> "torch.nn.Module":
     """Load the network of one version and size, in float32 on the CPU, for inference.
 
@@ -43,8 +52,10 @@ def load_model(
         version: "v1" or "v2"; checkpoints of both have the same keys, so it is the caller's word.
         size: "small", "base", "large" or "giant" (vits, vitb, vitl, vitg); V1 has no giant.
         attention: "published", "sdpa" or "xformers".
-        checkpoint: a .pth or .safetensors file; None draws random weights from `seed`.
+        checkpoint: a .pth or .safetensors file, wrapped or with transformers' names too; None draws
+            random weights from `seed`. What was done to load it is in the module's `notes`.
         seed: of the random weights.
+        max_depth: in metres, of a metric checkpoint of V2; None for relative depth.
 
     Returns:
         A module that maps [B, 3, h, w] float32 to [B, h, w] float32, h and w multiples of 14.
@@ -56,7 +67,7 @@ def load_model(
     from depthprof.models import load_model as load
 
     path = None if checkpoint is None else Path(checkpoint)
-    return load(version, size, attention=attention, checkpoint=path, seed=seed)
+    return load(version, size, attention=attention, checkpoint=path, seed=seed, max_depth=max_depth)
 
 
 def load_pipeline(
@@ -88,6 +99,7 @@ def compare(
     candidate_workload: Workload | None = None,
     images: Sequence[str | Path] = (),
     checkpoints: Mapping[str, str | Path] | None = None,
+    allow: Sequence[str] = (),
     budget_s: float = DEFAULT_BUDGET_S,
     launches: int | None = None,
     separate: bool = False,
@@ -103,6 +115,7 @@ def compare(
         workload: what both have to do; `candidate_workload` replaces it for side "b".
         images: pictures or folders; empty takes the photograph that matplotlib ships.
         checkpoints: by side ("a", "b"), a file of weights.
+        allow: outputs to measure although they are no depth: "nonfinite", "constant".
         budget_s: seconds of measured turns; set-up and warm-up come on top.
         launches: starts of the worker process; separate: a worker for each side.
         observe: look at one more iteration of each side, and at what the machine can do.
@@ -118,8 +131,8 @@ def compare(
     both = workload or Workload()
     plan = Plan(
         sides=(
-            _side("a", baseline, both, checkpoints),
-            _side("b", candidate, candidate_workload or both, checkpoints),
+            _side("a", baseline, both, checkpoints, allow),
+            _side("b", candidate, candidate_workload or both, checkpoints, allow),
         ),
         images=tuple(Path(image) for image in images),
         budget_s=budget_s,
@@ -138,6 +151,7 @@ def profile(
     *,
     images: Sequence[str | Path] = (),
     checkpoint: str | Path | None = None,
+    allow: Sequence[str] = (),
     budget_s: float = DEFAULT_BUDGET_S,
     launches: int | None = None,
     observe: bool = True,
@@ -149,7 +163,7 @@ def profile(
     known = workload or Workload()
     checkpoints = None if checkpoint is None else {"a": checkpoint}
     plan = Plan(
-        sides=(_side("a", variant, known, checkpoints),),
+        sides=(_side("a", variant, known, checkpoints, allow),),
         images=tuple(Path(image) for image in images),
         budget_s=budget_s,
         launches=launches,
@@ -165,6 +179,7 @@ def calibrate(
     workload: Workload | None = None,
     *,
     images: Sequence[str | Path] = (),
+    allow: Sequence[str] = (),
     comparisons: int = 6,
     budget_s: float = DEFAULT_BUDGET_S,
     policy: Policy | None = None,
@@ -177,7 +192,8 @@ def calibrate(
 
     Args:
         variant: what is compared with itself. workload: what it has to do.
-        images: pictures or folders. comparisons: how many; each starts launches of its own.
+        images: pictures or folders. allow: as in `compare`.
+        comparisons: how many; each starts launches of its own.
         budget_s: seconds of measured turns of each, and what the detectable slow-down is told for.
         policy: what counts as slower; on_progress: told after each block.
 
@@ -192,7 +208,10 @@ def calibrate(
     work, rules = workload or Workload(), replace(policy or Policy(), calibration=None)
     runs: list[Run] = []
     for number in range(comparisons):
-        sides = [SidePlan(name, f"{variant} ({name})", variant, work) for name in "ab"]
+        sides = [
+            SidePlan(name, f"{variant} ({name})", variant, work, allow=tuple(allow))
+            for name in "ab"
+        ]
         plan = Plan(
             sides=(sides[0], replace(sides[1], placebo=number % 2 == 1)),
             images=tuple(Path(image) for image in images),
@@ -289,6 +308,11 @@ def check_plan(plan: Plan) -> None:
         )
     for side in plan.sides:
         check_variant(side.variant)
+        for word in side.allow:
+            if word not in OUTPUT_FAULTS:
+                raise BadInput(
+                    f'unknown kind of output to allow "{word}"; {nearest(word, OUTPUT_FAULTS)}'
+                )
         if side.checkpoint is not None and not side.checkpoint.exists():
             raise BadInput(f"the checkpoint {side.checkpoint} does not exist")
     for image in plan.images:
@@ -297,12 +321,15 @@ def check_plan(plan: Plan) -> None:
 
 
 def _side(
-    name: str, variant: str, workload: Workload, checkpoints: Mapping[str, str | Path] | None
+    name: str,
+    variant: str,
+    workload: Workload,
+    checkpoints: Mapping[str, str | Path] | None,
+    allow: Sequence[str],
 ) -> SidePlan:
     checkpoint = (checkpoints or {}).get(name)
-    return SidePlan(
-        name, variant, variant, workload, None if checkpoint is None else Path(checkpoint)
-    )
+    path = None if checkpoint is None else Path(checkpoint)
+    return SidePlan(name, variant, variant, workload, path, allow=tuple(allow))
 
 
 def _silent(progress: Progress) -> None:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -31,6 +31,7 @@ from depthprof.records import (
     Side,
     StageCalibration,
     Status,
+    workload_document,
 )
 from depthprof.records.judgement import CLEARANCE
 from depthprof.stats import (
@@ -149,7 +150,9 @@ def fingerprint_of(
         sides: as they were. known: the machine and its software. shown: the pictures.
         shared: whether they lived in one worker; one side alone always does.
     """
-    work = [asdict(side.workload) | {"seed": 0, "threads": side.threads} for side in sides]
+    work = [
+        workload_document(side.workload) | {"seed": 0, "threads": side.threads} for side in sides
+    ]
     if work[0] != work[-1]:
         return "unlike workloads"
     machine = (known.cpu, known.cpu_cores, known.memory_bytes >> 28, known.platform.split()[0])

@@ -47,6 +47,10 @@ class PipelineError(DepthprofError):
         self.stage = stage
 
 
+class BadOutput(PipelineError):
+    """A side whose outputs are no depth: not finite, or the same everywhere."""
+
+
 class OutOfMemory(PipelineError):
     """One side asked for more memory than the device or the host has."""
 

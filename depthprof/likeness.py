@@ -45,7 +45,10 @@ def traits(environment: Environment, side: Side, pictures: Sequence[Picture]) ->
 
 def machine_name(environment: Environment, side: Side, pictures: Sequence[Picture]) -> str:
     """Fingerprint of all traits: 16 hexadecimal digits."""
-    text = json.dumps(traits(environment, side, pictures), sort_keys=True)
+    known = traits(environment, side, pictures)
+    if side.workload.max_depth is None:  # so that a machine keeps the name from before this field
+        del known["max_depth"]
+    text = json.dumps(known, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -43,6 +43,7 @@ def calibrate(arguments: Namespace) -> int:
             side.variant,
             side.workload,
             images=arguments.images,
+            allow=side.allow,
             comparisons=arguments.comparisons,
             budget_s=arguments.budget,
             policy=policy_from(arguments, Policy()),

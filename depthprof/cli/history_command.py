@@ -14,7 +14,7 @@ from depthprof.records import STAGES, TOTAL, WITH_CHANGES, Point, Series
 if TYPE_CHECKING:
     from depthprof.store import Store
 
-OWN_WORDS = ("model", "input_size", "batch", "dtype", "attention", "product")
+OWN_WORDS = ("model", "input_size", "batch", "dtype", "attention", "product", "max_depth")
 """What is said of a workload where it is not the default; model and input size always are."""
 
 

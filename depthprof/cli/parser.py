@@ -194,6 +194,22 @@ def _workload(parser: Parser) -> None:
         help="weights (.pth, .safetensors) of a side: a, b or its name; without SIDE of both",
     )
     group.add_argument(
+        "--max-depth",
+        type=float,
+        metavar="METRES",
+        help="of a metric checkpoint of V2: 20 indoor, 80 outdoor [relative depth]",
+    )
+    group.add_argument(
+        "--allow-nonfinite",
+        action="store_true",
+        help="measure a side although its output holds NaN or infinity",
+    )
+    group.add_argument(
+        "--allow-constant",
+        action="store_true",
+        help="measure a side although its depth is the same everywhere",
+    )
+    group.add_argument(
         "--images", nargs="+", default=[], metavar="PATH", help="pictures or folders of them"
     )
 

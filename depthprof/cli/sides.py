@@ -8,7 +8,15 @@ from typing import Any
 from depthprof.errors import BadInput, nearest
 from depthprof.measure import SidePlan
 from depthprof.pipelines.registry import check_variant
-from depthprof.records import ATTENTIONS, DTYPES, PRODUCTS, SIZE_ALIASES, SIZES, Workload
+from depthprof.records import (
+    ATTENTIONS,
+    DTYPES,
+    OUTPUT_FAULTS,
+    PRODUCTS,
+    SIZE_ALIASES,
+    SIZES,
+    Workload,
+)
 
 _KEYS = {
     "model": str,
@@ -21,6 +29,7 @@ _KEYS = {
     "threads": int,
     "product": str,
     "seed": int,
+    "max-depth": float,
 }
 _WORDS = {
     **dict.fromkeys((*SIZES, *SIZE_ALIASES), "model"),
@@ -49,6 +58,7 @@ def side_plans(arguments: Namespace, texts: Sequence[str]) -> tuple[SidePlan, ..
             variant=variant,
             workload=common.changed(**options),
             checkpoint=checkpoints.get(name),
+            allow=tuple(word for word in OUTPUT_FAULTS if getattr(arguments, f"allow_{word}")),
         )
         for (name, variant, options), text in zip(named, texts, strict=True)
     )
@@ -81,7 +91,10 @@ def _option(option: str, text: str) -> tuple[str, Any]:
         raise BadInput(f'"{text}" has the unknown option "{key}"; {nearest(key, known)}')
     if kind is int and not value.lstrip("-").isdecimal():
         raise BadInput(f'"{text}" gives {key} the value "{value}", which is not a whole number')
-    return key, kind(value)
+    try:
+        return key, kind(value)
+    except ValueError:
+        raise BadInput(f'"{text}" gives {key} the value "{value}", which is no number') from None
 
 
 def _word(word: str, text: str) -> tuple[str, Any]:

@@ -89,6 +89,7 @@ def _load_command(side: SidePlan, images: Sequence[Path]) -> dict[str, Any]:
         "variant": side.variant,
         "workload": asdict(side.workload),
         "checkpoint": None if side.checkpoint is None else str(side.checkpoint.resolve()),
+        "allow": list(side.allow),
     }
     return {
         "command": "load",

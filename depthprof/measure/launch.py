@@ -194,6 +194,7 @@ class LaunchTaker:
                 "variant": side.variant,
                 "workload": asdict(side.workload),
                 "checkpoint": None if side.checkpoint is None else str(side.checkpoint.resolve()),
+                "allow": list(side.allow),
                 "placebo": side.placebo,
                 "instead_of": None if side.instead_of is None else str(side.instead_of),
             }

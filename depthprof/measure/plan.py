@@ -21,6 +21,8 @@ class SidePlan:
     A `placebo` is loaded under another name and behind a padding, and does the same work. `folder`
     is where its worker starts, so that modules are found there first; None is where we are.
     `instead_of` is the folder whose code the side must not run, being an earlier state of it.
+    `allow` are the kinds of outputs that are no depth and are measured all the same
+    (records.OUTPUT_FAULTS).
     """
 
     name: str
@@ -31,6 +33,7 @@ class SidePlan:
     placebo: bool = False
     folder: Path | None = None
     instead_of: Path | None = None
+    allow: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from depthprof.conditions import BlockWatch
 from depthprof.errors import PipelineError
 from depthprof.iteration import Iteration, StageFailed
 from depthprof.machine import device_name, environment, peak_memory_bytes, usable_cores
+from depthprof.measure.checking import OutputCheck, checkpoint_notes
 from depthprof.measure.serving import serve, take_block
 from depthprof.nvml import GpuAddress, GpuWatch, driver_version, torch_address
 from depthprof.pictures import load_pictures
-from depthprof.pipelines.check import blame, checked_iteration
+from depthprof.pipelines.check import blame
 from depthprof.pipelines.code_hash import code_sha256
 from depthprof.pipelines.device import auto_note, resolve_device
 from depthprof.pipelines.own_code import refuse_code_of
@@ -107,11 +108,11 @@ class Worker:
                 [Path(image) for image in images] or None, keeps_aspect=not workload.square
             )
             batches = _batches([array for array, _ in pictures], workload.batch)
+            names = {id(array): picture.name for array, picture in pictures}
+            check = OutputCheck(pipeline, workload, side.get("allow", ()), names)
             started = perf_counter_ns()
             with torch.no_grad():
-                shapes = [
-                    checked_iteration(pipeline, batch, workload) for batch in _unlike(batches)
-                ]
+                shapes = [check.shape(batch) for batch in _unlike(batches)]
             checked_ns = (perf_counter_ns() - started) / len(shapes)
             if side.get("instead_of"):
                 refuse_code_of(Path(side["instead_of"]))
@@ -131,7 +132,11 @@ class Worker:
             "threads": torch.get_num_threads(),
             "weights": None if weights is None else asdict(weights),
             "input_shapes": sorted(set(shapes)),
-            "notes": _notes(side["workload"]["device"], workload),
+            "notes": [
+                *_notes(side["workload"]["device"], workload),
+                *checkpoint_notes(pipeline),
+                *check.notes,
+            ],
             "code_sha256": code_sha256(side["variant"]),
             "gpu": None if gpu is None else asdict(gpu),
             "checked_ns": checked_ns,

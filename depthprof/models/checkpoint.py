@@ -1,4 +1,4 @@
-"""Checkpoints: read without running code, checked key by key, loaded strictly.
+"""Checkpoint files: read without running code that is in them.
 
 The published files of V1 and V2 have the same keys and shapes, so a file cannot tell which version
 it is: that is the user's word, and the file's SHA-256 is recorded with the run.
@@ -6,24 +6,23 @@ it is: that is the user's word, and the file's SHA-256 is recorded with the run.
 
 import hashlib
 import pickle
+import re
 import struct
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
 
 from depthprof.errors import BadCheckpoint
-from depthprof.records import SIZES
+from depthprof.models.appearance import PICKLE, ZIP, file_appearance, is_safetensors
 
 _CHUNK_BYTES = 1 << 22
 _HEAD_BYTES = 64
-_ZIP = b"PK"
-_PICKLE = b"\x80"
-_JSON_AT = 8  # a safetensors file is the length of its header in 8 bytes, then JSON
 _UNREADABLE = (
     pickle.UnpicklingError,
     SafetensorError,
@@ -41,43 +40,61 @@ _UNREADABLE = (
 )
 """What the two readers raise on bytes that are no checkpoint."""
 
-_DIM_KEY = "pretrained.cls_token"
-_DIMS = dict(zip((384, 768, 1024, 1536), SIZES, strict=True))
+_WEIGHTS = ("*.safetensors", "*.pth", "*.pt", "*.bin")
+_FORBIDDEN = re.compile(r"Unsupported global: GLOBAL (\S+)|Trying to call reduce for .*?(\S+)$")
 
 
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a .pth or .safetensors file, without running any code in it.
+class Ignored:
+    """Stands for an object that training wrote beside the weights. It keeps and does nothing."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, _: object) -> None:
+        pass
+
+
+_BESIDE_WEIGHTS = (
+    *("argparse.Namespace", "types.SimpleNamespace"),
+    *("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"),
+    *("pathlib.PosixPath", "pathlib.WindowsPath"),
+    *("pathlib._local.PosixPath", "pathlib._local.WindowsPath"),
+)
+"""Names of classes that training scripts leave in their checkpoints: options, scores, paths. None
+of them is imported or called: for each name an `Ignored` is made instead."""
+
+_skipping: Callable[[list[Any]], AbstractContextManager[Any]] = getattr(
+    torch.serialization, "safe_globals", nullcontext
+)
+"""From torch 2.5 on; before, what is beside the weights is refused by its name."""
+
+
+def _stand_in(name: str) -> type[Ignored]:
+    """An `Ignored` that bears a name, since torch finds what it may make by the name."""
+    module, _, own = name.rpartition(".")
+    return type(own, (Ignored,), {"__module__": module})
+
+
+_STAND_INS: list[Any] = [_stand_in(name) for name in _BESIDE_WEIGHTS]
+
+
+def read_checkpoint(path: Path) -> dict[Any, Any]:
+    """Read the mapping in a checkpoint (.pth, .pt, .bin, .safetensors) without running its code.
+
+    Returns:
+        What the file holds: names to tensors, perhaps within further mappings.
 
     Raises:
-        BadCheckpoint: missing, unreadable, corrupt, holding code, or not a mapping of tensors.
+        BadCheckpoint: missing, unreadable, corrupt, holding code, or no mapping.
     """
     head = _head(path)
-    found = _safetensors(path, head) if _is_safetensors(path, head) else _pickled(path, head)
-    return _tensors(found, path)
-
-
-def load_strictly(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, size: str) -> None:
-    """Put tensors into a model of the same keys and shapes, in the model's place and dtype.
-
-    Raises:
-        BadCheckpoint: another size (names the first key and both shapes), or other keys.
-    """
-    expected = model.state_dict()
-    for key, tensor in expected.items():
-        if key in tensors and tensors[key].shape != tensor.shape:
-            theirs, ours = tuple(tensors[key].shape), tuple(tensor.shape)
-            raise BadCheckpoint(
-                f"{path} is not a checkpoint of model {size}: {key} has shape {theirs} there,"
-                f" {ours} in {size}{_guess(tensors)}"
-            )
-    missing = [key for key in expected if key not in tensors]
-    extra = [key for key in tensors if key not in expected]
-    if missing or extra:
+    found = _safetensors(path, head) if is_safetensors(path, head) else _pickled(path, head)
+    if not isinstance(found, dict) or not found:
+        empty = "an empty" if isinstance(found, dict) else "a"
         raise BadCheckpoint(
-            f"{path} does not fit model {size}: {_keys('missing', missing)},"
-            f" {_keys('unknown', extra)}{_guess(tensors)}"
+            f"{path} holds {empty} {type(found).__name__}, not a mapping of names to tensors"
         )
-    model.load_state_dict({key: tensors[key].float() for key in expected}, assign=True)
+    return found
 
 
 def sha256_of(path: Path) -> str:
@@ -92,7 +109,9 @@ def sha256_of(path: Path) -> str:
 def _head(path: Path) -> bytes:
     """First bytes of a file that is there and not empty."""
     if path.is_dir():
-        raise BadCheckpoint(f"the checkpoint {path} is a folder; name the .pth file in it")
+        inside = sorted(file.name for pattern in _WEIGHTS for file in path.glob(pattern))
+        named = f", such as {path / inside[0]}" if inside else ""
+        raise BadCheckpoint(f"the checkpoint {path} is a folder; name the .pth file in it{named}")
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
@@ -105,13 +124,6 @@ def _head(path: Path) -> bytes:
     return head
 
 
-def _is_safetensors(path: Path, head: bytes) -> bool:
-    """Whether the content is safetensors, or nothing known and the name says so."""
-    if head[_JSON_AT : _JSON_AT + 1] == b"{":
-        return True
-    return path.suffix == ".safetensors" and not head.startswith((_ZIP, _PICKLE))
-
-
 def _safetensors(path: Path, head: bytes) -> object:
     try:
         return load_file(path)
@@ -121,77 +133,30 @@ def _safetensors(path: Path, head: bytes) -> object:
 
 def _pickled(path: Path, head: bytes) -> object:
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _skipping(_STAND_INS):
             warnings.simplefilter("ignore")  # torch warns of old formats; the sentence is ours
             with path.open("rb") as file:  # by its content: torch would go by the name
                 return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if head.startswith((_ZIP, _PICKLE)):
-            raise BadCheckpoint(
-                f"{path} holds pickled code or objects and is refused, because loading it could"
-                " run that code; save the plain weights with torch.save(model.state_dict(), ...)"
-            ) from error
+        if head.startswith((ZIP, PICKLE)):
+            raise _holds_code(path, str(error)) from error
         raise _corrupt(path, head) from error
     except _UNREADABLE as error:
         raise _corrupt(path, head) from error
 
 
-def _corrupt(path: Path, head: bytes) -> BadCheckpoint:
+def _holds_code(path: Path, said: str) -> BadCheckpoint:
+    found = _FORBIDDEN.search(said)
+    name = f" ({found[1] or found[2]})" if found else ""
     return BadCheckpoint(
-        f"{path} is corrupt, cut short, or no checkpoint at all: {_appearance(path, head)};"
-        " download it again"
+        f"{path} holds pickled code or objects{name} and is refused, because loading it could"
+        " run that code; save the plain weights with torch.save(model.state_dict(), ...) where"
+        " the model was made"
     )
 
 
-def _appearance(path: Path, head: bytes) -> str:
-    """What a file that cannot be read looks like; a stray download is often a page of text."""
-    if head.startswith(_ZIP):
-        return "its archive is not whole"
-    if head.startswith(_PICKLE):
-        return "its pickle is not whole"
-    if _is_safetensors(path, head):
-        return "its header and its length do not agree"
-    if head.isascii() and head.decode().strip().replace("\n", " ").isprintable():
-        return f'it is text that begins "{head.decode().split(chr(10))[0][:40]}"'
-    return "its bytes are no archive of tensors"
-
-
-def _tensors(found: object, path: Path) -> dict[str, Tensor]:
-    if not isinstance(found, dict) or not found:
-        empty = "an empty" if isinstance(found, dict) else "a"
-        raise BadCheckpoint(
-            f"{path} holds {empty} {type(found).__name__}, not a mapping of names to tensors"
-        )
-    wrong = next((key for key, value in found.items() if not _is_dense(value)), None)
-    if wrong is None:
-        return {str(key): value for key, value in found.items()}
-    inside = next((key for key, value in found.items() if _is_weights(value)), None)
-    if inside is not None:
-        raise BadCheckpoint(
-            f'{path} is a training checkpoint: its weights are under the key "{inside}"; save'
-            f' them alone with torch.save(torch.load(FILE)["{inside}"], ...)'
-        )
-    raise BadCheckpoint(
-        f'{path} is no checkpoint of this network: its entry "{wrong}" is of type'
-        f" {type(found[wrong]).__name__}, not a dense tensor"
+def _corrupt(path: Path, head: bytes) -> BadCheckpoint:
+    looks, remedy = file_appearance(path, head)
+    return BadCheckpoint(
+        f"{path} is corrupt, cut short, or no checkpoint at all: {looks}; {remedy}"
     )
-
-
-def _is_weights(value: object) -> bool:
-    if not isinstance(value, dict) or not value:
-        return False
-    return all(isinstance(item, Tensor) for item in value.values())
-
-
-def _is_dense(value: object) -> bool:
-    return isinstance(value, Tensor) and value.layout is torch.strided and not value.is_quantized
-
-
-def _guess(tensors: Mapping[str, Tensor]) -> str:
-    known = tensors.get(_DIM_KEY)
-    size = _DIMS.get(known.shape[-1]) if known is not None and known.ndim else None
-    return f"; the file looks like model {size}" if size else ""
-
-
-def _keys(what: str, keys: list[str]) -> str:
-    return f"{what} keys: {len(keys)}" + (f" (first: {keys[0]})" if keys else "")

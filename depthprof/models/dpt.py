@@ -1,6 +1,8 @@
 """The depth head: a DPT decoder that fuses four features, coarsest first.
 
-Source: depth_anything/dpt.py and blocks.py of both versions (no batch norm, no class token).
+Source: depth_anything/dpt.py and blocks.py of both versions (no batch norm, no class token), and
+metric_depth/depth_anything_v2/dpt.py of V2, whose network for metric depth has the same keys and
+ends in a sigmoid where the relative one ends in a ReLU.
 """
 
 from collections.abc import Sequence
@@ -52,7 +54,7 @@ class FeatureFusion(nn.Module):
 class Scratch(nn.Module):
     """The decoder's layers, under the name the published checkpoints give them."""
 
-    def __init__(self, features: int, out_channels: Sequence[int]) -> None:
+    def __init__(self, features: int, out_channels: Sequence[int], last: nn.Module) -> None:
         super().__init__()
         for number, channels in enumerate(out_channels, 1):
             layer = nn.Conv2d(channels, features, 3, padding=1, bias=False)
@@ -63,7 +65,7 @@ class Scratch(nn.Module):
             nn.Conv2d(features // 2, 32, 3, padding=1),
             nn.ReLU(),
             nn.Conv2d(32, 1, 1),
-            nn.ReLU(),
+            last,
         )
 
 
@@ -82,7 +84,8 @@ class DepthHead(nn.Module):
                 nn.Conv2d(fourth, fourth, 3, stride=2, padding=1),
             )
         )
-        self.scratch = Scratch(config.features, config.out_channels)
+        last = nn.ReLU() if config.max_depth is None else nn.Sigmoid()
+        self.scratch = Scratch(config.features, config.out_channels, last)
 
     def forward(self, features: Sequence[Tensor], rows: int, columns: int) -> Tensor:
         """Map four [B, rows * columns, dim] to [B, 1, 14 rows, 14 columns], not negative."""

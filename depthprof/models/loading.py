@@ -5,8 +5,9 @@ from pathlib import Path
 import torch
 
 from depthprof.models.attention import check_attention
-from depthprof.models.checkpoint import load_strictly, read_checkpoint, sha256_of
+from depthprof.models.checkpoint import read_checkpoint, sha256_of
 from depthprof.models.configs import config_for
+from depthprof.models.fitting import fitted, load_strictly
 from depthprof.models.network import DepthAnything
 from depthprof.models.random_weights import fill
 from depthprof.records import Weights
@@ -19,13 +20,14 @@ def load_model(
     attention: str = "published",
     checkpoint: Path | None = None,
     seed: int = 0,
+    max_depth: float | None = None,
 ) -> DepthAnything:
     """Load the network in float32 on the CPU, in eval mode, without gradients.
 
     Args and errors are those of `depthprof.load_model`. `model.weights` says where the parameters
-    came from.
+    came from, `model.notes` what was done to a checkpoint to load it.
     """
-    config = config_for(version, size)
+    config = config_for(version, size, max_depth)
     check_attention(attention)
     with torch.device("meta"):  # no memory and no time for values that are replaced at once
         model = DepthAnything(config, attention)
@@ -34,7 +36,10 @@ def load_model(
         fill(model, seed)
         source, sha256 = "random", None
     else:
-        load_strictly(model, read_checkpoint(checkpoint), checkpoint, config.size)
+        found = fitted(read_checkpoint(checkpoint), model.state_dict(), checkpoint)
+        load_strictly(model, found, checkpoint, config.size)
+        if found.steps:
+            model.notes = (f"checkpoint {checkpoint.name}: {', '.join(found.steps)}",)
         source, sha256 = str(checkpoint), sha256_of(checkpoint)
     count = sum(parameter.numel() for parameter in model.parameters())
     model.weights = Weights(source, sha256, seed if checkpoint is None else None, count)

@@ -3,6 +3,7 @@
 import sysconfig
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 import depthprof
 from depthprof.errors import DepthprofError, OutOfMemory, PipelineError
 from depthprof.pipelines.contract import Pipeline
+from depthprof.pipelines.outputs import OnFault, constant_fault, nonfinite_fault, refuse
 from depthprof.records import Workload
 
 _OWN_FOLDER = Path(depthprof.__file__).parent
@@ -27,37 +29,61 @@ _MEMORY_WORDS = (  # of torch on the CPU and on a GPU, and of OpenCV
 
 
 def checked_iteration(
-    pipeline: Pipeline, images: Sequence[NDArray[np.uint8]], workload: Workload
+    pipeline: Pipeline,
+    images: Sequence[NDArray[np.uint8]],
+    workload: Workload,
+    on_fault: OnFault = refuse,
 ) -> tuple[int, ...]:
     """Run one untimed iteration and check what each stage gives.
 
     Args:
         pipeline: with all methods. images: B pictures uint8 [H, W, 3].
         workload: with its device made concrete.
+        on_fault: told of values that can be no depth; what it does not refuse goes on.
 
     Returns:
         The shape of the network's input, (B, 3, h, w).
 
     Raises:
         PipelineError: a stage raised, or gave what the next cannot take; names the stage.
+        BadOutput: values that are not finite, or the same everywhere, unless `on_fault` goes on.
         OutOfMemory: a stage asked for more memory than there is.
     """
     sizes = [image.shape[:2] for image in images]
+    flat = [bool((image == image[:1, :1]).all()) for image in images]
     before = [image.copy() for image in images]
     batch = _stage("preprocess", pipeline.preprocess, list(images))
     _check_untouched(images, before)
     _check_batch("preprocess", batch, (len(sizes), 3, None, None), "cpu")
     shape = tuple(batch.shape)
+    _check_values("preprocess", batch, None, on_fault)
     batch = _stage("h2d", pipeline.h2d, batch)
     _check_batch("h2d", batch, shape, workload.device)
     depth = _stage("forward", pipeline.forward, batch)
     _check_forward(depth, len(sizes), workload.device)
+    _check_values("forward", depth, flat, on_fault)
     depth = _stage("postprocess", pipeline.postprocess, depth)
     _check_depths("postprocess", depth, sizes, workload.device)
+    _check_values("postprocess", depth, flat, on_fault)
     depth = _stage("d2h", pipeline.d2h, depth)
     _check_depths("d2h", depth, sizes, "cpu")
-    _check_products(_stage("return", pipeline.deliver, depth), sizes, workload.product)
+    products = _stage("return", pipeline.deliver, depth)
+    _check_products(products, sizes, workload.product)
+    _check_values("return", products, flat, on_fault)
     return shape
+
+
+def network_input(
+    pipeline: Pipeline, images: Sequence[NDArray[np.uint8]]
+) -> tuple[Callable[[Any], Any], Any]:
+    """Run the stages before forward, once more, and give forward and what it is to be given.
+
+    Raises:
+        PipelineError: a stage raised.
+    """
+    batch = _stage("preprocess", pipeline.preprocess, list(images))
+    batch = _stage("h2d", pipeline.h2d, batch)
+    return partial(_stage, "forward", pipeline.forward), batch
 
 
 def blame(error: BaseException, stage: str) -> PipelineError:
@@ -165,6 +191,15 @@ def _check_products(value: Any, sizes: list[Any], product: str) -> None:
         right = isinstance(one, np.ndarray) and one.shape == (*size, *tail) and one.dtype == dtype
         if not right:
             raise _unlike("return", one, f"{expected}, with H, W = {size[0]}, {size[1]}")
+
+
+def _check_values(stage: str, values: Any, flat: Sequence[bool] | None, on_fault: OnFault) -> None:
+    """Tell of values that are not finite, or else of pictures that are the same everywhere."""
+    fault = nonfinite_fault(stage, values)
+    if fault is None and flat is not None:
+        fault = constant_fault(stage, values, flat)
+    if fault is not None:
+        on_fault(fault)
 
 
 def _check_device(stage: str, value: Tensor, device: str) -> None:

@@ -44,6 +44,7 @@ class Published:
             attention=workload.attention,
             checkpoint=checkpoint,
             seed=workload.seed,
+            max_depth=workload.max_depth,
         )
         self.weights = model.weights
         self.model = model.to(device=self.device, dtype=self.dtype)

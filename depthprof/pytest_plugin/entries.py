@@ -73,6 +73,7 @@ def describe(workload: Workload) -> str:
     words += ["square"] if workload.fixed_size else []
     plain = ("dtype", "attention", "product")
     words += [getattr(workload, n) for n in plain if getattr(workload, n) != getattr(usual, n)]
+    words += [] if workload.max_depth is None else [f"max-depth {workload.max_depth:g}"]
     return " ".join(words)
 
 

@@ -62,7 +62,7 @@ class DepthSession:
                 raise BadInput(f'depth_profile has no option "{name}"; {nearest(name, known)}')
         work = settings.workload(**options)
         return Plan(
-            sides=_sides(variants, work, measured["checkpoint"]),
+            sides=_sides(variants, work, measured["checkpoint"], tuple(measured["allow"] or ())),
             images=tuple(Path(image) for image in measured["images"] or ()),
             budget_s=budget_s,
             launches=measured["launches"] or self.asked.launches or LAUNCHES,
@@ -142,10 +142,12 @@ class OthersOnly:
 
 session_key = pytest.StashKey[DepthSession]()
 
-_PLAN_OPTIONS = ("budget_s", "launches", "images", "checkpoint")
+_PLAN_OPTIONS = ("budget_s", "launches", "images", "checkpoint", "allow")
 
 
-def _sides(variants: tuple[str, ...], work: Workload, checkpoint: Any) -> tuple[SidePlan, ...]:
+def _sides(
+    variants: tuple[str, ...], work: Workload, checkpoint: Any, allow: tuple[str, ...]
+) -> tuple[SidePlan, ...]:
     from depthprof.cli.sides import split_side
 
     sides = []
@@ -153,5 +155,6 @@ def _sides(variants: tuple[str, ...], work: Workload, checkpoint: Any) -> tuple[
         variant, fields = split_side(text)
         label = f"{text} ({name})" if variants.count(text) > 1 else text
         path = None if checkpoint is None else Path(checkpoint)
-        sides.append(SidePlan(name, label, variant, work.changed(**fields), path))
+        side = SidePlan(name, label, variant, work.changed(**fields), path, allow=allow)
+        sides.append(side)
     return tuple(sides)

@@ -82,6 +82,7 @@ from depthprof.records.workload import (
     ATTENTIONS,
     DEVICE_STAGES,
     DTYPES,
+    OUTPUT_FAULTS,
     PATCH_PIXELS,
     PRODUCTS,
     SIZE_ALIASES,
@@ -90,6 +91,7 @@ from depthprof.records.workload import (
     TOTAL,
     Workload,
     workload_differences,
+    workload_document,
     workload_from,
 )
 
@@ -101,6 +103,7 @@ __all__ = [
     "DIGEST_KIND",
     "DTYPES",
     "FAIL_ON",
+    "OUTPUT_FAULTS",
     "PATCH_PIXELS",
     "PRODUCTS",
     "RUN_SCHEMA",
@@ -181,5 +184,6 @@ __all__ = [
     "observed_from",
     "timing_from",
     "workload_differences",
+    "workload_document",
     "workload_from",
 ]

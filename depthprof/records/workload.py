@@ -1,7 +1,7 @@
 """What is asked for: the stages, and the workload both sides are given."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from depthprof.errors import BadInput, nearest
@@ -25,8 +25,14 @@ SIZES = tuple(SIZE_ALIASES.values())
 DTYPES = ("fp32", "fp16", "bf16")
 ATTENTIONS = ("published", "sdpa", "xformers")
 PRODUCTS = ("image", "depth")
+OUTPUT_FAULTS = ("nonfinite", "constant")
+"""Outputs that are no depth, and that may be measured all the same if asked for by these words."""
+
 PATCH_PIXELS = 14
 """Side of one patch of the network in pixels; network inputs are multiples of it."""
+
+MOST_METRES = 10_000
+"""No metric model is trained for more; a larger number would overflow fp16 (65504) soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class Workload:
             the libraries' own choice on a GPU. What it came to is recorded with the run.
         product: what the caller gets, "image" (uint8 [H, W, 3] BGR) or "depth" (float32 [H, W]).
         seed: seed of the random weights when no checkpoint is given.
+        max_depth: None for relative depth; in metres for a metric checkpoint of V2, whose network
+            ends in a sigmoid times this depth (published: 20 indoor, 80 outdoor).
 
     Raises:
         BadInput: a value outside the above, named with what there is.
@@ -61,6 +69,7 @@ class Workload:
     threads: int | None = None
     product: str = "image"
     seed: int = 0
+    max_depth: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", SIZE_ALIASES.get(self.model, self.model))
@@ -74,6 +83,8 @@ class Workload:
         if self.threads is not None:
             _at_least("threads", self.threads, 1)
         _check_device(self.device)
+        if self.max_depth is not None:
+            object.__setattr__(self, "max_depth", _metres("max-depth", self.max_depth))
 
     @property
     def square(self) -> bool:
@@ -97,6 +108,17 @@ def workload_from(data: Mapping[str, Any]) -> Workload:
     return Workload(**{key: value for key, value in data.items() if key in known})
 
 
+def workload_document(workload: Workload) -> dict[str, Any]:
+    """The fields as a plain mapping for hashes and the store: without max_depth where it is None.
+
+    So what was kept before that field existed still belongs to the same workload.
+    """
+    document = asdict(workload)
+    if document["max_depth"] is None:
+        del document["max_depth"]
+    return document
+
+
 def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:
     if value not in known:
         raise BadInput(f'unknown {name} "{value}"; {nearest(str(value), known)}')
@@ -105,6 +127,12 @@ def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:
 def _at_least(name: str, value: object, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise BadInput(f"{name} is {value!r}, but must be a whole number of at least {least}")
+
+
+def _metres(name: str, value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < MOST_METRES:
+        raise BadInput(f"{name} is {value!r}, but must be a number of metres above 0, such as 20")
+    return float(value)
 
 
 def _check_device(device: object) -> None:

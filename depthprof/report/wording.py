@@ -112,9 +112,10 @@ def describe_workload(side: Side) -> str:
     """One line: model, network input, batch, dtype, attention, product."""
     work = side.workload
     inputs = ", ".join(f"{shape[-1]}x{shape[-2]}" for shape in side.input_shapes)
+    metric = "" if work.max_depth is None else f", max-depth {work.max_depth:g} m"
     return (
         f"model {work.model}, network input {inputs} (w x h), batch {work.batch}, {work.dtype},"
-        f" attention {work.attention}, product {work.product}"
+        f" attention {work.attention}, product {work.product}{metric}"
     )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from depthprof.errors import BadInput, nearest
 from depthprof.likeness import machine_name
-from depthprof.records import Digest, Judged, Policy, Run
+from depthprof.records import Digest, Judged, Policy, Run, workload_document
 from depthprof.store.columns import pack, unpack
 from depthprof.store.digesting import digest_of, level_rows
 from depthprof.store.rowing import document, run_row, verdict_rows
@@ -259,7 +259,7 @@ class Store:
 
     def _add_sides(self, connection: Connection, run: Run, identity: str) -> None:
         for side in run.sides:
-            workload = document(asdict(side.workload))
+            workload = document(workload_document(side.workload))
             self._once(connection, WORKLOADS, workload)
             row = {
                 "run": identity,

@@ -11,7 +11,7 @@ import pytest
 from depthprof import api
 from depthprof.cli.main import main
 from depthprof.cli.parser import build_parser
-from depthprof.cli.sides import split_side
+from depthprof.cli.sides import side_plans, split_side
 from depthprof.errors import BadInput, OutOfMemory
 from depthprof.gate import judge
 from depthprof.measure import Plan
@@ -97,6 +97,7 @@ def test_options_reach_the_plan_and_the_policy(
     words = shlex.split(
         "compare v1 v2@fp16,batch=8,sdpa --model vitb --input-size 98 --batch 2 --fixed-size"
         " --device cpu --dtype bf16 --attention sdpa --threads 3 --product depth --seed 5"
+        " --max-depth 20 --allow-nonfinite"
         " --budget 7.5 --launches 2 --separate --threshold 10% --floor-us 20 --fail-on never"
     )
     words += ["--checkpoint", f"v2={tmp_path / 'w.pth'}", "--images", str(tmp_path / "x.png")]
@@ -104,7 +105,10 @@ def test_options_reach_the_plan_and_the_policy(
     ((plan, policy),) = planned
     assert policy == Policy(threshold_ratio=0.1, floor_ns=20_000, fail_on=())
     first, second = plan.sides
-    assert first.workload == Workload("base", 98, 2, True, "cpu", "bf16", "sdpa", 3, "depth", 5)
+    assert first.workload == Workload(
+        "base", 98, 2, True, "cpu", "bf16", "sdpa", 3, "depth", 5, 20.0
+    )
+    assert first.allow == second.allow == ("nonfinite",)
     assert second.workload == first.workload.changed(dtype="fp16", batch=8)
     assert (first.checkpoint, second.checkpoint) == (None, tmp_path / "w.pth")
     assert (plan.budget_s, plan.launches, plan.separate, plan.seed) == (7.5, 2, True, 5)
@@ -120,6 +124,7 @@ def test_options_reach_the_plan_and_the_policy(
         ("./a.py:N@batch=8,input_size=98", ("./a.py:N", {"batch": 8, "input_size": 98})),
         ("v1@fixed-size,threads=2", ("v1", {"fixed_size": True, "threads": 2})),
         ("./me@home/a.py:N", ("./me@home/a.py:N", {})),
+        ("v2@max-depth=0.5,fp16", ("v2", {"max_depth": 0.5, "dtype": "fp16"})),
     ],
 )
 def test_options_after_the_at_sign_belong_to_one_side(text: str, expected: object) -> None:
@@ -155,6 +160,10 @@ REFUSED = [
     ("compare v1 v2@batc=2", ['"batc"', '"batch"']),
     ("compare v1 v2@batch=two", ['"two"', "whole number"]),
     ("compare v1 v2@batch=0", ["batch is 0"]),
+    ("compare v1 v2@max-depth=deep", ['"deep"', "is no number"]),
+    ("compare v1 v2 --max-depth 0", ["max-depth is 0.0", "metres above 0"]),
+    ("compare v1 v2 --max-depth nan", ["max-depth is nan"]),
+    ("profile v2@max-depth=inf", ["max-depth is inf"]),
     ("compare v1 ./nowhere.py:X", ["./nowhere.py", "does not exist"]),
     ("compare v1 ./nowhere.py", ["./nowhere.py:NAME"]),
     ("compare v1", ["required: B", "--help"]),
@@ -282,6 +291,18 @@ def test_the_public_compare_refuses_before_starting_anything() -> None:
         api.profile("v1", checkpoint="nowhere.pth")
     with pytest.raises(BadInput, match="launches"):
         api.profile("v1", launches=0)
+    with pytest.raises(BadInput, match='allow "infinite"; did you mean "nonfinite"'):
+        api.profile("v1", allow=["infinite"])
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["--allow-constant"], ["--allow-constant", "--allow-nonfinite"]]
+)
+@pytest.mark.parametrize("command", ["compare v1 v2", "profile v1", "gate v2 --against HEAD"])
+def test_what_is_allowed_reaches_the_sides(command: str, words: list[str]) -> None:
+    arguments = build_parser().parse_args([*command.split(), *words])
+    (side, *_) = side_plans(arguments, (arguments.baseline,))
+    assert side.allow == {0: (), 1: ("constant",), 2: ("nonfinite", "constant")}[len(words)]
 
 
 @pytest.fixture
@@ -306,7 +327,7 @@ def test_calibrate_saves_shows_and_is_used_by_compare(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    assert main(["calibrate", "v1", "--comparisons", "4"]) == 0
+    assert main(["calibrate", "v1", "--comparisons", "4", "--allow-constant"]) == 0
     shown = capsys.readouterr().out
     assert "4 comparisons of identical code, 2 of them with a placebo" in shown
     assert "in forward is detectable in 60 s" in " ".join(shown.split())
@@ -314,6 +335,7 @@ def test_calibrate_saves_shows_and_is_used_by_compare(
     assert [plan.sides[1].placebo for plan in measured] == [False, True, False, True]
     assert all(not plan.sides[0].placebo for plan in measured)
     assert len({plan.seed for plan in measured}) == 4
+    assert {side.allow for plan in measured for side in plan.sides} == {("constant",)}
     (file,) = Path(".depthprof/calibration").iterdir()
     main(["compare", "v1", "v2", "--json", "verdict.json"])
     assert "calibrated on" in capsys.readouterr().out

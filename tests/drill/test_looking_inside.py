@@ -141,7 +141,7 @@ class Flat:
 
     def preprocess(self, images):
         self.shape = images[0].shape[:2]
-        return torch.zeros(1, 3, 28, 28)
+        return torch.rand(1, 3, 28, 28)
 
     def h2d(self, batch):
         return batch
@@ -150,13 +150,13 @@ class Flat:
         return batch.mean(dim=1)
 
     def postprocess(self, depth):
-        return torch.zeros(1, *self.shape)
+        return torch.arange(float(np.prod(self.shape))).reshape(1, *self.shape)
 
     def d2h(self, depth):
         return depth
 
     def deliver(self, depth):
-        return [np.zeros((*self.shape, 3), np.uint8)]
+        return [np.repeat(depth[0].byte().numpy()[..., None], 3, axis=2)]
 """
 
 

@@ -210,6 +210,7 @@ MUTATIONS: dict[str, Any] = {
     "workload.dtype": "fp16",
     "workload.attention": "sdpa",
     "workload.product": "depth",
+    "workload.max_depth": 20.0,
     "pictures": (),
 }
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import pickle
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,8 @@ from safetensors.torch import save, save_file
 
 from depthprof.errors import BadCheckpoint
 from depthprof.models import DepthAnything, load_model
-from depthprof.models.checkpoint import load_strictly, read_checkpoint
+from depthprof.models.checkpoint import read_checkpoint
+from depthprof.models.fitting import fitted, load_strictly
 from tests.models.test_network import tiny
 
 TENSORS = {"first": torch.arange(600.0).reshape(20, 30), "second": torch.zeros(100)}
@@ -30,6 +32,14 @@ def saved(value: object, **options: Any) -> bytes:
 
 def legacy(value: object) -> bytes:
     return saved(value, _use_new_zipfile_serialization=False)
+
+
+def scripted() -> bytes:
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.trace(torch.nn.ReLU(), torch.ones(1)), buffer)
+    return buffer.getvalue()
 
 
 def plain_archive() -> bytes:
@@ -69,7 +79,12 @@ REFUSED = {
     "nothing.pth": (saved({}), "holds an empty dict"),
     "numbers.pth": (saved({"epoch": 3}), 'its entry "epoch" is of type int'),
     "sparse.pth": (saved({"w": torch.eye(3).to_sparse()}), 'its entry "w" is of type Tensor'),
-    "training.pth": (saved({"epoch": 3, "model": TENSORS}), 'weights are under the key "model"'),
+    "module.pth": (saved(torch.nn.ReLU()), "objects (torch.nn.modules.activation.ReLU) and is"),
+    "script.pt": (scripted(), "it is a TorchScript program; save the weights of its model"),
+    "export.onnx": (b"\x08\x07\x12\x07pytorch" + RANDOM, "its name says ONNX; give the PyTorch"),
+    "engine.pth": (b"ftrt" + RANDOM, "it begins as a TensorRT engine does; give the PyTorch"),
+    "lfs.bin": (b"version https://git-lfs.github.com/spec/v1\noid 1", "with `git lfs pull`"),
+    "page.bin": (b"<html lang=en>", "a web page; download the file itself"),
 }
 
 
@@ -82,7 +97,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(BadCheckpoint) as refusal:
-        read_checkpoint(path)
+        fitted(read_checkpoint(path), TENSORS, path)
     assert said in str(refusal.value)
     assert name in str(refusal.value)
     assert "\n" not in str(refusal.value)
@@ -94,6 +109,9 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "none.pth")
     with pytest.raises(BadCheckpoint, match="is a folder"):
         load_model("v2", "small", checkpoint=tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(BadCheckpoint, match=r"name .* in it, such as .*/model\.safetensors$"):
+        read_checkpoint(tmp_path)
 
 
 @pytest.mark.parametrize("content", [saved(TENSORS), legacy(TENSORS), save(TENSORS)])

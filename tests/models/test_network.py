@@ -76,6 +76,25 @@ def test_the_attentions_agree(version: str) -> None:
     assert torch.allclose(written_out, fused, atol=1e-4)
 
 
+@pytest.mark.parametrize("metres", [20.0, 80.0])
+def test_metric_depth_is_a_sigmoid_times_the_deepest(metres: float) -> None:
+    batch = torch.randn(1, 3, 42, 70, generator=torch.Generator().manual_seed(3))
+    relative, metric = load_model("v2", "small"), load_model("v2", "small", max_depth=metres)
+    assert metric.state_dict().keys() == relative.state_dict().keys()
+    relative.depth_head.scratch.output_conv2[3] = torch.nn.Identity()
+    raw: list[torch.Tensor] = []
+    relative.depth_head.register_forward_hook(lambda _, __, out: raw.append(out[:, 0]))
+    relative(batch)
+    found = metric(batch)
+    assert torch.allclose(found, metres / (1 + torch.exp(-raw[0])), rtol=1e-5)
+    assert 0 < found.min() < found.max() < metres
+
+
+def test_v1_has_no_metric_head() -> None:
+    with pytest.raises(BadInput, match=r"ZoeDepth, .* as in v2@max-depth=20$"):
+        load_model("v1", "small", max_depth=20.0)
+
+
 def test_xformers_is_refused_on_the_cpu_and_where_it_is_not_installed() -> None:
     with pytest.raises(BadInput, match="xformers has no CPU implementation"):
         check_attention("xformers", "cpu")

@@ -108,6 +108,18 @@ def test_a_published_pipeline_says_what_it_is(kind: type[Published], tmp_path: P
     assert pipeline.device == torch.device("cpu")
 
 
+def test_metric_depth_is_coloured_so_that_near_is_red() -> None:
+    work = Workload(input_size=14, device="cpu")
+    near, far = np.float32([[0, 1]]), np.float32([[1, 0]])
+    metric, relative = V2(work.changed(max_depth=20)), V2(work)
+    assert np.array_equal(metric.colour(near), relative.colour(far))
+    (metres,) = products(
+        V2(work.changed(max_depth=20, product="depth", input_size=56)), [golden_picture(60, 83)]
+    )
+    assert metres.dtype == np.float32
+    assert 0 < metres.min() < metres.max() < 20
+
+
 def test_what_a_published_pipeline_refuses() -> None:
     with pytest.raises(BadInput, match="V1 has no model"):
         V1(Workload(model="giant", device="cpu"))

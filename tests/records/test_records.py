@@ -28,6 +28,8 @@ from depthprof.records import (
     decode,
     encode,
     workload_differences,
+    workload_document,
+    workload_from,
 )
 from tests.records.gpu import LIMITS, OBSERVED, telemetry
 from tests.runs import simulated
@@ -46,6 +48,9 @@ from tests.runs import simulated
         ("input_size", 13, "input-size is 13"),
         ("threads", 0, "threads is 0"),
         ("seed", -1, "seed is -1"),
+        ("max_depth", 0, "max-depth is 0"),
+        ("max_depth", True, "max-depth is True"),
+        ("max_depth", float("inf"), "max-depth is inf"),
         ("device", "gpu", 'unknown device "gpu"'),
         ("device", "cuda:x", "cuda:x"),
         ("device", "cuda:", "cuda:"),
@@ -57,6 +62,15 @@ def test_a_workload_refuses_what_means_nothing(field: str, value: object, said: 
         Workload(**{field: value})  # type: ignore[arg-type]
     assert said in str(caught.value)
     assert str(value) in str(caught.value)
+
+
+def test_relative_depth_is_hashed_as_it_was_before_there_was_metric_depth() -> None:
+    assert "max_depth" not in workload_document(Workload())
+    metric = Workload(max_depth=20)
+    assert workload_document(metric)["max_depth"] == 20.0
+    for one in (Workload(), metric):
+        assert workload_from(workload_document(one)) == one
+    assert workload_differences(Workload(), metric) == ("max_depth",)
 
 
 def test_a_workload_is_frozen_knows_aliases_and_its_difference() -> None:
