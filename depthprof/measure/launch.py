@@ -196,6 +196,7 @@ class LaunchTaker:
                 "checkpoint": None if side.checkpoint is None else str(side.checkpoint.resolve()),
                 "placebo": side.placebo,
                 "instead_of": None if side.instead_of is None else str(side.instead_of),
+                "tree": None if side.tree is None else str(side.tree),
             }
             for side in sorted(group, key=lambda side: self._loading.index(side.name))
         ]
@@ -211,6 +212,7 @@ class LaunchTaker:
             "first": first,
             "iterations": iterations,
             "watch": self._watch,
+            "warming_up": turn == WARM_UP_TURN,
         }
         try:
             answer = self._workers[side].ask(command, BLOCK_LIMIT_S)
