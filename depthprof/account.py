@@ -18,6 +18,9 @@ MORE_THAN_ALL = 1.005
 REMEDY = "a larger --budget or a quieter machine"
 """What may decide what is undecided."""
 
+MORE_PROCESSES = "--launches {0} or more, or measure both sides in one process"
+"""What may decide where there were too few separate processes."""
+
 
 def sentence(
     comparison: Comparison,

@@ -23,8 +23,16 @@ class BadPicture(BadInput):
     """A path that is no picture, or a picture that cannot be measured on."""
 
 
-class NamesClash(BadInput):
+class NotTogether(BadInput):
+    """Two sides that one process cannot hold as they are; separate processes can."""
+
+
+class NamesClash(NotTogether):
     """Two sides have modules of one name, and a process can import one of them only."""
+
+
+class SharedState(NotTogether):
+    """A side changes what all sides of its process share, such as a module's function."""
 
 
 class BadRunFile(BadInput):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from statistics import stdev
 
 from depthprof import comparison as comparing
-from depthprof.account import REMEDY, failure_sentence, sentence
+from depthprof.account import MORE_PROCESSES, REMEDY, failure_sentence, sentence
 from depthprof.looks import MORE_LAUNCHES, Look, launch_share
 from depthprof.records import (
     TOTAL,
@@ -22,7 +22,13 @@ from depthprof.records import (
     Verdict,
 )
 from depthprof.records.judgement import CLEARANCE
-from depthprof.stats import FEWEST_LAUNCHES, LAYOUT_RATIO, student_quantile
+from depthprof.stats import (
+    FEWEST_LAUNCHES,
+    FEWEST_SEPARATE,
+    LAYOUT_RATIO,
+    fewest_processes,
+    student_quantile,
+)
 from depthprof.units import duration, percent, times
 
 EXIT_PASS, EXIT_SLOWER, EXIT_REFUSED, EXIT_INCONCLUSIVE = 0, 1, 2, 3
@@ -41,10 +47,16 @@ def judge(run: Run, policy: Policy) -> Judged:
         return Judged(run, policy, failed, profile=comparing.profile(run, policy))
     comparison = comparing.compare(run, policy)
     labels = (run.sides[0].label, run.sides[1].label)
-    judgement = decide(comparison, policy, labels)
+    judgement = decide(comparison, policy, labels, _remedy(comparison))
     if run.failures:
         judgement = replace(judgement, sentence=failure_sentence(run), exit_code=EXIT_REFUSED)
     return Judged(run, policy, judgement.exit_code, comparison=comparison, judgement=judgement)
+
+
+def _remedy(comparison: Comparison) -> str:
+    """What may decide what is undecided."""
+    codes = {row.problem.code for row in comparison.stages if row.problem is not None}
+    return MORE_PROCESSES.format(FEWEST_SEPARATE) if "too_few_processes" in codes else REMEDY
 
 
 def decide(
@@ -255,7 +267,7 @@ def look_at(run: Run, policy: Policy, may_grow: bool = False) -> Look:
         narrow = all(_narrow(summary.median_ns, policy) for _, _, summary in rows)
         return Look.END if narrow else Look.GO_ON
     heard = len({int(launch) for launch in run.samples.launch[run.samples.turn != WARM_UP_TURN]})
-    is_last = heard >= FEWEST_LAUNCHES
+    is_last = heard >= fewest_processes(shared=run.shared)
     comparison = comparing.compare(run, policy, is_last=is_last)
     waiting = undecided(comparison, policy)
     scattering = [row for row in waiting if row.scatters]

@@ -110,6 +110,7 @@ def gate_turns(judged: Judged, baseline: str, candidate: str) -> Gated:
         detectable=detectable(comparison, judged.policy),
         comparison=comparison,
         judgement=judged.judgement,
+        notes=tuple(dict.fromkeys(note for one in run.sides for note in one.notes)),
     )
     code = judged.exit_code
     if code == EXIT_PASS and _undecidable(side):

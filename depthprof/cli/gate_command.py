@@ -10,7 +10,7 @@ from pathlib import Path
 from depthprof.cli.commands import policy_from, write_json, write_text
 from depthprof.cli.keeping import keep, opened
 from depthprof.cli.planning import carry_out, plan_from
-from depthprof.errors import BadInput, DepthprofError, NamesClash, OutputError, StoreError
+from depthprof.errors import BadInput, DepthprofError, OutputError, StoreError
 from depthprof.measure import SidePlan
 from depthprof.records import Calibration, Digest, Gated, Judged, Policy, Side, SideGate
 from depthprof.settings import GATE_THRESHOLD_RATIO, GateSettings, Settings, read_settings
@@ -192,11 +192,7 @@ def _against(arguments: Namespace, settings: Settings) -> Gated:
         launches = arguments.launches or settings.gate.launches
         policy = gate_policy(arguments, settings.gate)(after.workload.model)
         plan = plan_from(arguments, (before, after), launches)
-        try:
-            judged = carry_out(plan, policy, arguments)
-        except NamesClash:  # modules of one name in both: a worker each then
-            apart = (replace(before, folder=folder), after)
-            judged = carry_out(replace(plan, sides=apart, separate=True), policy, arguments)
+        judged = carry_out(plan, policy, arguments)
     return gate_turns(judged, f"{commit[:10]} ({arguments.against})", repository.described())
 
 
@@ -207,7 +203,8 @@ def _both_commits(
     from depthprof.pipelines.own_code import is_file
     from depthprof.pipelines.registry import VARIANTS
 
-    before, after = replace(sides[0], instead_of=root.resolve()), sides[1]
+    before = replace(sides[0], instead_of=root.resolve(), tree=folder.resolve())
+    after = replace(sides[1], tree=root.resolve())
     place, _, name = before.variant.rpartition(":")
     if before.variant in VARIANTS:
         if not (folder / "depthprof" / "__init__.py").is_file():

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,18 +25,22 @@ from depthprof.records import (
     StageSummary,
 )
 from depthprof.stats import (
-    FEWEST_LAUNCHES,
     LAYOUT_RATIO,
     batched,
     exponential,
     fewest_pairs,
+    fewest_processes,
     hodges_lehmann,
     launch_interval,
     launches_scatter,
+    lie_apart,
     look_share,
     shared_confidence,
 )
 from depthprof.units import percent
+
+SHOWN_ALL_THE_SAME = ("spoilt", "too_few_processes")
+"""Problems that leave a ratio to be shown, though none to be judged."""
 
 
 def compare(run: Run, policy: Policy, *, is_last: bool = True) -> Comparison:
@@ -43,7 +48,9 @@ def compare(run: Run, policy: Policy, *, is_last: bool = True) -> Comparison:
 
     An interval reaches as far as either of two does: the pairs' (signed rank), and the launches'
     (Student), for all pairs of a launch share its memory layout; but no further beyond the pairs'
-    than layouts can move a stage at all (stats.LAYOUT_RATIO). The intervals of all ratios hold at
+    than layouts can move a stage at all (stats.LAYOUT_RATIO); sides in separate processes have that
+    bound only where all processes of one are beyond all of the other, and fewer than
+    `stats.FEWEST_SEPARATE` of them decide nothing. The intervals of all ratios hold at
     once with `policy.confidence`: Bonferroni over the stages and the total. Those of the pairs hold
     at every look there was or could have been, by the share of the error that this look has. The
     launches' layouts are drawn once, so looking again is not quite another look (LAUNCH_LOOKS);
@@ -78,7 +85,7 @@ def compare(run: Run, policy: Policy, *, is_last: bool = True) -> Comparison:
                 (a, b),
                 _spans(known, pairs, column, batches),
                 (confidence, by_launches),
-                is_last,
+                _Processes(launches, run.shared, is_last),
             )
             for column, (name, a, b) in enumerate(zip(names, *sides, strict=True))
         ),
@@ -107,6 +114,42 @@ def profile(run: Run, policy: Policy) -> Profile:
         timers=(timer_view(run, 0),),
         skipped=_skipped(known, None),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Processes:
+    """How many processes (of a side) there are, whether the sides share them, and no more follow.
+
+    `is_last` is False while a run's processes follow each other and more are to come.
+    """
+
+    count: int
+    shared: bool
+    is_last: bool
+
+    @property
+    def are_few(self) -> bool:
+        """Whether their spread is not known."""
+        return self.count < fewest_processes(shared=self.shared)
+
+    def room(self, spans: "_Spans") -> float:
+        """By what ratio they may have moved a stage, beyond what its pairs say."""
+        if self.are_few and not self.is_last:
+            return 1.0
+        levels = [by_launch(side, spans.launch) for side in spans.ns]
+        bounded = self.shared or self.are_few or lie_apart(*levels)
+        return LAYOUT_RATIO if bounded else math.inf
+
+    def problem(self) -> Reason | None:
+        """Say that separate processes are too few, where they are."""
+        if self.shared or not (self.is_last and self.are_few):
+            return None
+        count = f"{self.count} process{'' if self.count == 1 else 'es'}"
+        text = (
+            f"{count} a side cannot tell the code from what a process does to its times; sides in"
+            f" separate processes need at least {fewest_processes(shared=False)} each"
+        )
+        return Reason("too_few_processes", text)
 
 
 class _Spans:
@@ -149,25 +192,24 @@ def _stage(
     sides: tuple[StageSummary, StageSummary],
     spans: _Spans,
     confidences: tuple[float, float],
-    is_last: bool,
+    processes: _Processes,
 ) -> StageComparison:
     """Compare one stage; the confidences are the pairs' and the launches'."""
     ratio = within = difference = None
     scatters = False
-    problem = _problem(name, spans, confidences[0])
-    alone = not is_last and len(np.unique(spans.launch)) < FEWEST_LAUNCHES
-    room = 1.0 if alone else LAYOUT_RATIO
-    if problem is None or problem.code in ("zero_length", "spoilt"):
+    problem = _problem(name, spans, confidences[0], processes)
+    room = processes.room(spans)
+    if problem is None or problem.code in ("zero_length", *SHOWN_ALL_THE_SAME):
         differences_ns = spans.differences_ns()
         candidate_ns = float(np.median(spans.ns[1])) if len(differences_ns) else 0.0
         difference = _widened(
             _centre(differences_ns, spans.launch, confidences[0]),
             launch_interval(by_launch(differences_ns, spans.launch), confidences[1]),
-            ((1 - 1 / room) * candidate_ns, (room - 1) * candidate_ns),
+            _room_ns(room, candidate_ns),
         )
     logs = spans.log_ratios()
     centres = () if logs is None or spans.clock == UNLIKE else by_launch(logs, spans.launch)
-    if logs is not None and (problem is None or problem.code == "spoilt"):
+    if logs is not None and (problem is None or problem.code in SHOWN_ALL_THE_SAME):
         pairs = _centre(logs, spans.launch, confidences[0])
         within = exponential(pairs)
         most = math.log(room)
@@ -190,7 +232,14 @@ def _stage(
     )
 
 
-def _problem(name: str, spans: _Spans, confidence: float) -> Reason | None:
+def _room_ns(room: float, candidate_ns: float) -> tuple[float, float]:
+    """What a ratio that processes may have is worth, downwards and upwards."""
+    if room == math.inf:
+        return math.inf, math.inf
+    return (1 - 1 / room) * candidate_ns, (room - 1) * candidate_ns
+
+
+def _problem(name: str, spans: _Spans, confidence: float, processes: _Processes) -> Reason | None:
     """Say why these data could never decide; None where they may."""
     pairs, needed = spans.ns.shape[1], fewest_pairs(confidence)
     if spans.clock == UNLIKE:
@@ -198,6 +247,8 @@ def _problem(name: str, spans: _Spans, confidence: float) -> Reason | None:
         return Reason("unlike_clocks", text)
     if spans.absent:
         return absent_stage(name)
+    if (few := processes.problem()) is not None:
+        return few
     if spans.mostly_spoilt:
         return Reason("spoilt", _spoilt_text(spans))
     if pairs < needed:

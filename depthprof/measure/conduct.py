@@ -12,7 +12,13 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from time import monotonic
 
-from depthprof.errors import DepthprofError, OutOfMemory, PipelineError, WorkerLost
+from depthprof.errors import (
+    DepthprofError,
+    NotTogether,
+    OutOfMemory,
+    PipelineError,
+    WorkerLost,
+)
 from depthprof.looks import Look, is_look, look_number
 from depthprof.machine import free_memory_bytes
 from depthprof.measure.launch import LaunchTaker
@@ -55,7 +61,8 @@ def measure(
     """Measure what was planned.
 
     The parent measures nothing itself: it tells workers whose turn it is. Ctrl-C and a failing
-    side end the run early; what was measured by then stays.
+    side end the run early; what was measured by then stays. Sides that one process cannot hold are
+    measured anew in separate ones, and the run says why.
 
     Args:
         plan: sides, pictures, budget.
@@ -67,7 +74,13 @@ def measure(
         DepthprofError: a side was refused or failed before anything was measured.
         KeyboardInterrupt: Ctrl-C before anything was measured.
     """
-    return _Conduct(plan, on_progress, look_at, known_limits or {}).run()
+    try:
+        return _Conduct(plan, on_progress, look_at, known_limits or {}).run()
+    except NotTogether as clash:
+        if not plan.shared or len(plan.sides) == 1:
+            raise
+        apart = plan.apart(str(clash))
+        return _Conduct(apart, on_progress, look_at, known_limits or {}).run()
 
 
 class _Conduct:
@@ -102,6 +115,8 @@ class _Conduct:
             if not self._ledger.judged_samples:
                 raise
             ended = "interrupted"
+        except NotTogether:  # what was measured together is worth nothing
+            raise
         except DepthprofError as error:
             if not self._ledger.judged_samples:
                 raise

@@ -197,6 +197,7 @@ class LaunchTaker:
                 "allow": list(side.allow),
                 "placebo": side.placebo,
                 "instead_of": None if side.instead_of is None else str(side.instead_of),
+                "tree": None if side.tree is None else str(side.tree),
             }
             for side in sorted(group, key=lambda side: self._loading.index(side.name))
         ]
@@ -212,6 +213,7 @@ class LaunchTaker:
             "first": first,
             "iterations": iterations,
             "watch": self._watch,
+            "warming_up": turn == WARM_UP_TURN,
         }
         try:
             answer = self._workers[side].ask(command, BLOCK_LIMIT_S)

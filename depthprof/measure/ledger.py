@@ -1,6 +1,7 @@
 """What has been measured so far, row by row, and the Run it makes at any moment."""
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -57,6 +58,7 @@ class Ledger:
     observed: dict[str, Observed] = field(default_factory=dict)
     unseen: dict[str, str] = field(default_factory=dict)
     limits: Limits | None = None
+    threads: dict[int, Counter[tuple[int, int]]] = field(default_factory=dict)
 
     def loaded(self, answers: dict[str, dict[str, Any]], environment: dict[str, Any]) -> None:
         """Note what the sides really are, as the first launch's workers told."""
@@ -84,6 +86,10 @@ class Ledger:
             self.witness.append(_by_stage(seen))
             self.device_ns.append(spans)
         self.blocks += 1
+        if turn != WARM_UP_TURN and "threads" in answer:
+            torch_threads, opencv_threads = answer["threads"]
+            seen = self.threads.setdefault(side, Counter())
+            seen[torch_threads, opencv_threads] += 1
 
     @property
     def judged_samples(self) -> int:
@@ -100,7 +106,10 @@ class Ledger:
             raise ValueError("there is no run before a worker has loaded its sides")
         return Run(
             created=self.created,
-            sides=tuple(self._looked_at(side) for side in self.sides),
+            sides=tuple(
+                self._with_threads(place, self._looked_at(side))
+                for place, side in enumerate(self.sides)
+            ),
             environment=self.environment,
             pictures=self.pictures,
             launches=tuple(self.launches),
@@ -122,7 +131,20 @@ class Ledger:
         """The side with what was seen of it after its turns, or why nothing was."""
         why = self.unseen.get(side.name)
         notes = side.notes if why is None else (*side.notes, f"{side.label}: {why}")
+        if self.plan.separate_because is not None:
+            notes = (f"measured in separate processes: {self.plan.separate_because}", *notes)
         return replace(side, observed=self.observed.get(side.name), notes=notes)
+
+    def _with_threads(self, place: int, side: Side) -> Side:
+        """The side with the threads that were in force in its iterations, and what was asked."""
+        seen = self.threads.get(place)
+        if not seen:
+            return side
+        (in_force, _), _ = seen.most_common(1)[0]  # of torch
+        asked = self.plan.sides[place].workload.threads
+        note = _threads_note(seen, asked)
+        notes = side.notes if note is None else (*side.notes, f"{side.label}: {note}")
+        return replace(side, threads=in_force, notes=notes)
 
     def _conditions(self) -> BlockConditions:
         rows = np.asarray(self.conditions, dtype=np.int64).reshape(-1, 2 + len(WITNESSES))
@@ -165,6 +187,16 @@ def _side(plan: SidePlan, answer: dict[str, Any]) -> Side:
         notes=tuple(answer["notes"]),
         code_sha256=answer.get("code_sha256"),
     )
+
+
+def _threads_note(seen: Counter[tuple[int, int]], asked: int | None) -> str | None:
+    """A line where the threads in force are not those asked for, or not always the same."""
+    told = " or ".join(f"torch {ours}, OpenCV {theirs}" for (ours, theirs), _ in seen.most_common())
+    if asked is not None and set(seen) != {(asked, asked)}:
+        return f"{asked} threads were asked for; in its iterations there were: {told}"
+    if len(seen) > 1:
+        return f"the threads changed while it was measured: {told}"
+    return None
 
 
 def _by_stage(marks: list[list[int]] | None) -> tuple[list[int], list[int], list[int]]:

@@ -1,7 +1,7 @@
 """What is to be measured, before anything is started."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -20,8 +20,9 @@ class SidePlan:
 
     A `placebo` is loaded under another name and behind a padding, and does the same work. `folder`
     is where its worker starts, so that modules are found there first; None is where we are.
-    `instead_of` is the folder whose code the side must not run, being an earlier state of it.
-    `allow` are the kinds of outputs that are no depth and are measured all the same
+    `instead_of` is the folder whose code the side must not run, being an earlier state of it, and
+    `tree` the folder with all files of the side where these are known; in a worker of its own it
+    starts there. `allow` are the kinds of outputs that are no depth and are measured all the same
     (records.OUTPUT_FAULTS).
     """
 
@@ -34,6 +35,7 @@ class SidePlan:
     folder: Path | None = None
     instead_of: Path | None = None
     allow: tuple[str, ...] = ()
+    tree: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Plan:
         budget_s: seconds of measured turns over all launches; set-up and warm-up come on top.
         launches: starts of a worker; None takes the usual number, and more where they scatter.
         separate: give each side a worker of its own even if they could share.
+        separate_because: why, where it was not asked for.
         seed: of the layouts and of the order of turns.
         command: how the user asked for it, kept with the run.
         observe: look at one more iteration of each side, untimed, and measure the limits.
@@ -58,6 +61,7 @@ class Plan:
     budget_s: float = 60.0
     launches: int | None = None
     separate: bool = False
+    separate_because: str | None = None
     seed: int = 0
     command: str = ""
     observe: bool = False
@@ -69,6 +73,13 @@ class Plan:
         """Whether all sides live in one worker: they agree on threads, device and folder."""
         wants = {(side.workload.threads, side.workload.device, side.folder) for side in self.sides}
         return not self.separate and len(wants) == 1
+
+    def apart(self, reason: str) -> "Plan":
+        """The same with a process for each side, since one cannot hold both."""
+        sides = tuple(
+            replace(side, folder=side.tree) if side.instead_of else side for side in self.sides
+        )
+        return replace(self, sides=sides, separate=True, separate_because=reason)
 
     @property
     def launch_count(self) -> int:

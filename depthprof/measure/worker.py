@@ -16,12 +16,12 @@ from depthprof.iteration import Iteration, StageFailed
 from depthprof.machine import device_name, environment, peak_memory_bytes, usable_cores
 from depthprof.measure.checking import OutputCheck, checkpoint_notes
 from depthprof.measure.serving import serve, take_block
+from depthprof.measure.together import Together
 from depthprof.nvml import GpuAddress, GpuWatch, driver_version, torch_address
 from depthprof.pictures import load_pictures
 from depthprof.pipelines.check import blame
 from depthprof.pipelines.code_hash import code_sha256
 from depthprof.pipelines.device import auto_note, resolve_device
-from depthprof.pipelines.own_code import refuse_code_of
 from depthprof.pipelines.placebo import Renamed, padding
 from depthprof.pipelines.registry import load_pipeline
 from depthprof.pipelines.sizing import size_note
@@ -47,9 +47,13 @@ class Worker:
         Returns:
             The answer: what each side really is, the pictures, the environment.
         """
-        sides = {
-            side["name"]: self._load_side(side, command["images"]) for side in command["sides"]
-        }
+        sides = {}
+        self._together = Together(command["sides"])
+        for side in command["sides"]:
+            _set_threads(resolve_device(workload_from(side["workload"])))
+            with self._together.loading(side):
+                sides[side["name"]] = self._load_side(side, command["images"])
+        self._together.settle()
         gc.collect()
         gc.freeze()  # what is loaded stays: later collections need not walk through it
         device = next((s["device"] for s in sides.values() if s["device"] != "cpu"), "cpu")
@@ -63,13 +67,15 @@ class Worker:
         """Run a block of one side."""
         name = command["side"]
         try:
-            return take_block(
+            answer = take_block(
                 self._iterations[name],
                 self._watches[name],
                 self._batches[name],
                 command,
                 torch.no_grad(),
             )
+            threads = self._together.after_block(name, warming_up=command["warming_up"])
+            return {**answer, "threads": threads}
         except StageFailed as failure:
             raise _of_side(blame(_cause(failure), failure.stage), name) from failure
 
@@ -94,7 +100,6 @@ class Worker:
         name = side["name"]
         try:
             workload = resolve_device(workload_from(side["workload"]))
-            _set_threads(workload)
             checkpoint = side["checkpoint"]
             before = padding() if side.get("placebo") else None
             pipeline: Any = load_pipeline(
@@ -114,8 +119,6 @@ class Worker:
             with torch.no_grad():
                 shapes = [check.shape(batch) for batch in _unlike(batches)]
             checked_ns = (perf_counter_ns() - started) / len(shapes)
-            if side.get("instead_of"):
-                refuse_code_of(Path(side["instead_of"]))
         except PipelineError as error:
             raise _of_side(error, name) from error
         self._batches[name] = batches

@@ -122,37 +122,27 @@ def _refuse_namesakes(folder: Path) -> None:
     """Refuse a folder whose own modules would be taken from another side's folder instead.
 
     Python keeps one module of a name in a process: of two checkouts, the second would silently
-    run with the first one's code.
+    run with the first one's code. Where both are the same to the byte, that is no harm.
     """
     others = [other for other in _folders if other != folder]
     for name, module in list(sys.modules.items()):
         loaded = Path(getattr(module, "__file__", None) or "/")
         for tail in (f"{name}.py", f"{name}/__init__.py"):
-            if loaded in [other / tail for other in others] and (folder / tail).is_file():
-                raise NamesClash(
-                    f"{loaded} and {folder / tail} have the same name, and one process can import"
-                    " one of them only; measure the sides with --separate"
-                )
+            if loaded in [other / tail for other in others] and is_unlike(loaded, folder / tail):
+                raise NamesClash(clash(loaded, folder / tail))
 
 
-def refuse_code_of(folder: Path) -> None:
-    """Refuse if a module was imported from a folder whose earlier state is to be measured.
+def is_unlike(file: Path, other: Path) -> bool:
+    """Whether another file is there, and its content differs."""
+    return other.is_file() and file != other and file.read_bytes() != other.read_bytes()
 
-    Libraries in there (a virtual environment) and depthprof itself do not count.
 
-    Raises:
-        NamesClash: one was; a worker of its own, which searches elsewhere, may do without.
-    """
-    for name, module in list(sys.modules.items()):
-        file = Path(getattr(module, "__file__", None) or "/")
-        parts = file.parts
-        if "site-packages" in parts or "dist-packages" in parts or name.startswith("depthprof."):
-            continue
-        if name not in ("depthprof", "__main__", "__mp_main__") and file.is_relative_to(folder):
-            raise NamesClash(
-                f"the earlier commit would run with {file} of the working tree: it is found there"
-                " by its name (is the package installed in editable mode?)"
-            )
+def clash(file: Path, other: Path) -> str:
+    """Say that two files cannot be modules of one process."""
+    return (
+        f"{file} and {other} have the same name and different content, and one process can import"
+        " one of them only"
+    )
 
 
 def _search_first(folder: Path) -> None:

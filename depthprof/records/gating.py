@@ -23,6 +23,7 @@ class SideGate:
         differences: fields that forbid the comparison; then there is no verdict.
         problem: why nothing can be compared, in a sentence; None if something can.
         is_same_code: both sides have the same code and weights, by hash.
+        notes: conditions of a run of both, such as why its sides were measured apart.
         launches: of baseline and candidate.
         fewest_launches: on each side, that could decide anything.
         detectable: by stage, the smallest slow-down these data would have shown as SLOWER.
@@ -39,6 +40,7 @@ class SideGate:
     detectable: tuple[tuple[str, float], ...] = ()
     comparison: Comparison | None = None
     judgement: Judgement | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ def side_sentence(side: SideGate) -> str:
 def side_remarks(side: SideGate) -> list[str]:
     """What else is to be said of a side."""
     remarks = [] if side.judgement is None else followers(side.judgement)
+    remarks += side.notes
     if side.is_same_code:
         remarks.append("code and weights are identical on both sides, by hash")
     if side.launches and side.judgement is not None and side.fewest_launches:
@@ -174,6 +175,7 @@ def _side_document(side: SideGate) -> dict[str, Any]:
         "label": side.label,
         "differences": [asdict(one) for one in side.differences],
         "problem": side.problem,
+        "notes": list(side.notes),
         "is_same_code": side.is_same_code,
         "launches": list(side.launches),
         "fewest_launches": side.fewest_launches,

@@ -2,7 +2,8 @@
 
 "ms:5" takes 5 ms a forward; "print" besides prints on standard output as a user's code may;
 "exit@3", "kill@3", "hang@3", "raise@3", "memory@3" do that at the third block; "@load" at loading,
-"@observe" when it is to be looked at, "@limits" when the limits are asked for.
+"@observe" when it is to be looked at, "@limits" when the limits are asked for. "shares@3" refuses
+to share its process. "threads:2" says that 2 threads of torch and 3 of OpenCV were in force.
 """
 
 import json
@@ -28,6 +29,9 @@ def act(variant: str, moment: str) -> dict[str, Any] | None:
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "segv":
         os.kill(os.getpid(), signal.SIGSEGV)
+    if what == "shares":
+        text = "the candidate changes what both sides share: cv2.resize"
+        return {"error": "SharedState", "text": text, "side": None, "stage": None}
     if what == "hang":
         time.sleep(60)
     kinds = {"raise": "PipelineError", "memory": "OutOfMemory", "bad": "BadInput"}
@@ -44,7 +48,9 @@ def main() -> None:
         answer: dict[str, Any] | None
         if command["command"] == "load":
             variants |= {side["name"]: side["variant"] for side in command["sides"]}
-            answer = next((a for v in variants.values() if (a := act(v, "load"))), None)
+            alone = len(variants) == 1
+            names = [v for v in variants.values() if not (alone and v.startswith("shares"))]
+            answer = next((a for v in names if (a := act(v, "load"))), None)
             sides = {
                 side["name"]: {
                     **FACTS,
@@ -68,9 +74,9 @@ def main() -> None:
         else:
             side = command["side"]
             blocks[side] = blocks.get(side, 0) + 1
-            answer = act(variants[side], str(blocks[side])) or block(
-                variants[side], command["iterations"]
-            )
+            alone = len(variants) == 1 and variants[side].startswith("shares")
+            answer = None if alone else act(variants[side], str(blocks[side]))
+            answer = answer or block(variants[side], command["iterations"])
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
@@ -90,7 +96,10 @@ def block(variant: str, iterations: int) -> dict[str, Any]:
         time.sleep(length_ns / 1e9)
         rows.append([start + offset for offset in (0, 1000, 2000, 2000 + length_ns)])
         rows[-1] += [rows[-1][-1] + offset for offset in (300, 400, 500, 9000)]
-    return {"marks_ns": rows, "device_ns": []}
+    known = {"marks_ns": rows, "device_ns": []}
+    if variant.startswith("threads"):
+        known["threads"] = [int(variant.partition(":")[2]), 3]  # type: ignore[assignment]
+    return known
 
 
 if __name__ == "__main__":

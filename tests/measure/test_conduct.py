@@ -1,6 +1,8 @@
 """Whole runs with a worker that is not torch: budgets, launches, failures, Ctrl-C."""
 
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -10,11 +12,15 @@ from hypothesis import strategies as st
 
 from depthprof import errors, gate
 from depthprof.gate import judge
-from depthprof.looks import LAUNCHES, Look, is_look
+from depthprof.looks import LAUNCHES, SEPARATE_LAUNCHES, Look, is_look
 from depthprof.measure import Plan, Progress, SidePlan, conduct, launch, measure
 from depthprof.measure.plan import first_order, turn_order
 from depthprof.measure.warm_up import MOST_PER_BLOCK, iterations_for, settled, warm_up_end
 from depthprof.records import WARM_UP_TURN, Policy, Run, Workload
+from depthprof.regression import gate_turns
+from depthprof.report.gated import side_remarks
+from depthprof.report.wording import facts
+from tests.runs import ledger_of
 
 FAKE = "tests.measure.fake_worker"
 SECOND_LOOK_PAIRS = 18
@@ -192,6 +198,58 @@ def test_sides_that_cannot_share_get_a_worker_each() -> None:
     assert Plan(sides).launch_count > plan("ms:1", "ms:1").launch_count
     both = plan("ms:1", "ms:1", separate=True)
     assert not both.shared
+
+
+@pytest.mark.parametrize("moment", ["load", "1", "4"])
+def test_sides_that_change_what_they_share_are_measured_apart_and_it_is_said(moment: str) -> None:
+    run, _ = measured(plan("ms:1", f"shares@{moment}", budget_s=0.4, launches=2))
+    assert not run.shared
+    assert run.ended == "budget"
+    assert not run.failures
+    assert all(len(item.padding_bytes) == 4 for item in run.launches)
+    said = "measured in separate processes: the candidate changes what both sides share: cv2.resize"
+    assert ("note", said) in facts(run)
+    judged = judge(run, Policy())
+    assert judged.judgement is not None
+    assert "--launches 6" in judged.judgement.sentence  # two were asked for
+    (gated,) = gate_turns(judged, "then", "now").sides
+    assert said in side_remarks(gated)
+
+
+def test_a_baseline_of_an_earlier_commit_starts_in_its_own_files_once_apart() -> None:
+    known = plan("ms:1", "ms:1")
+    earlier = replace(known.sides[0], instead_of=Path("/now"), tree=Path("/then"))
+    apart = replace(known, sides=(earlier, known.sides[1])).apart("why")
+    assert [side.folder for side in apart.sides] == [Path("/then"), None]
+    assert not apart.shared
+    assert apart.launch_count == 3  # as asked for
+    assert replace(known, launches=None).apart("why").launch_count == SEPARATE_LAUNCHES
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (None, None),
+        (4, "4 threads were asked for; in its iterations there were: torch 2, OpenCV 3"),
+    ],
+)
+def test_threads_are_those_in_force_in_the_iterations(asked: int | None, said: str | None) -> None:
+    side = SidePlan("a", "mine", "threads:2", Workload(threads=asked))
+    run, _ = measured(Plan((side,), budget_s=0.2, launches=1, worker=FAKE))
+    assert run.sides[0].threads == 2  # loading had told of 1
+    assert [note for kind, note in facts(run) if kind == "note"] == (
+        [f"mine: {said}"] if said else []
+    )
+
+
+def test_threads_that_change_between_blocks_are_said() -> None:
+    ledger = ledger_of([Workload()])
+    for turn, threads in enumerate([(4, 4), (4, 4), (1, 4)]):
+        answer = {"marks_ns": [list(range(8))], "device_ns": [], "threads": threads}
+        ledger.add(0, turn, turn, 0, answer)
+    (side,) = ledger.run(1.0, "budget").sides
+    assert side.threads == 4
+    assert "torch 4, OpenCV 4 or torch 1, OpenCV 4" in side.notes[-1]
 
 
 def test_one_side_alone_is_a_profile() -> None:

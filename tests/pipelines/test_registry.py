@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from depthprof.errors import BadInput, OutOfMemory, PipelineError
+from depthprof.errors import BadInput, NamesClash, OutOfMemory, PipelineError
 from depthprof.pipelines import own_code
 from depthprof.pipelines.registry import VARIANTS, check_variant, load_pipeline
 from depthprof.pipelines.v2 import V2
@@ -124,13 +124,14 @@ def test_two_files_of_one_name_are_two_pipelines() -> None:
     assert sides == ["a", "b"]
 
 
-def test_neighbours_of_one_name_in_two_folders_are_refused() -> None:
-    for folder in "ab":
+def test_neighbours_of_one_name_in_two_folders_are_refused_unless_alike() -> None:
+    for folder in "abc":
         write(f"{folder}/own.py", f"import network_of_mine\n{STAGES}")
-        write(f"{folder}/network_of_mine.py", "")
+        write(f"{folder}/network_of_mine.py", f"SIZE = {folder == 'c':d}")
     assert load_pipeline("a/own.py:Own", WORKLOAD)
-    with pytest.raises(BadInput, match=r"network_of_mine\.py have the same name.*--separate"):
-        load_pipeline("b/own.py:Own", WORKLOAD)
+    assert load_pipeline("b/own.py:Own", WORKLOAD)
+    with pytest.raises(NamesClash, match=r"network_of_mine\.py have the same name and different"):
+        load_pipeline("c/own.py:Own", WORKLOAD)
 
 
 def test_a_checkpoint_goes_to_a_callable_that_takes_one() -> None:
