@@ -3,7 +3,8 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from statistics import NormalDist
@@ -22,12 +23,17 @@ ROUNDING_RATIO = 1e-9
 """Deviations below this are no noise."""
 
 
-def analyse(series: Sequence[Series], false_alarm_ratio: float = 0.05) -> tuple[SeriesHistory, ...]:
-    """Find where each series changed, by steps or slowly.
+def analyse(
+    series: Sequence[Series],
+    false_alarm_ratio: float = 0.05,
+    among: Sequence[Series] | None = None,
+) -> tuple[SeriesHistory, ...]:
+    """Find where each series changed, by steps or slowly, and where it begins late or ends early.
 
     Args:
         series: medians, each series ordered by time.
         false_alarm_ratio: chance allowed, by series, that a steady one seems to have changed.
+        among: all series that are known, where `series` are some of them: which runs there were.
 
     Raises:
         BadInput: a median that is no number or negative, a date that is none, points out of
@@ -39,7 +45,18 @@ def analyse(series: Sequence[Series], false_alarm_ratio: float = 0.05) -> tuple[
         )
     for one in series:
         _check(one)
-    return tuple(_history(one, false_alarm_ratio) for one in series)
+    everything = series if among is None else among
+    last = {(one.machine, one.label): one for one in series}.values()
+    return tuple(
+        replace(
+            _history(one, false_alarm_ratio),
+            gaps=(
+                *_gaps(one, everything),
+                *(_side_gap(one, everything) if any(one is end for end in last) else ()),
+            ),
+        )
+        for one in series
+    )
 
 
 def otava_csv(series: Sequence[Series]) -> str:
@@ -119,6 +136,48 @@ def _history(series: Series, false_alarm_ratio: float) -> SeriesHistory:
     length_ns = float(np.median(medians))
     text = _sentence(changes, drift, count, length_ns, noise_ratio)
     return SeriesHistory(series, changes, drift, code, text, noise_ratio, found.noise.persistence)
+
+
+def _gaps(one: Series, among: Sequence[Series]) -> tuple[str, ...]:
+    """Say where a stage begins after the first run of its side, or ends before the newest one."""
+    if not one.points:
+        return ()
+    side = [other for other in among if (other.machine, other.label) == (one.machine, one.label)]
+    known = _runs(other for other in side if other.stage == one.stage)  # by whatever clock
+    others = [point for run, point in _runs(side).items() if run not in known]
+    first, last = one.points[0], one.points[-1]
+    before = sum(_instant(point) < _instant(first) for point in others)
+    after = sum(_instant(point) > _instant(last) for point in others)
+    lines = []
+    if before:
+        lines.append(f"begins {first.created[:10]}: {_lacking(before, 'earlier')}")
+    if after:
+        lines.append(f"ends {last.created[:10]}: {_lacking(after, 'later')}")
+    return tuple(lines)
+
+
+def _side_gap(one: Series, among: Sequence[Series]) -> tuple[str, ...]:
+    """Say that a side is not in the newest runs of its machine."""
+    machine = [other for other in among if other.machine == one.machine]
+    own = _runs(other for other in machine if other.label == one.label)
+    if not own:
+        return ()
+    newest = max(own.values(), key=_instant)
+    after = sum(_instant(point) > _instant(newest) for point in _runs(machine).values())
+    if not after:
+        return ()
+    runs = "run" if after == 1 else f"{after} runs"
+    day = newest.created[:10]
+    return (f"{one.label} ends {day}: it is not in the newest {runs} of this machine",)
+
+
+def _runs(series: Iterable[Series]) -> dict[str, Point]:
+    """A point of every run, by run."""
+    return {point.run: point for one in series for point in one.points}
+
+
+def _lacking(count: int, when: str) -> str:
+    return f"1 {when} run lacks it" if count == 1 else f"{count} {when} runs lack it"
 
 
 def _noise_ratio(noise: Noise) -> float:

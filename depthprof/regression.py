@@ -46,6 +46,7 @@ def gate_digests(
     policy_of: PolicyOf,
     allow: Sequence[str] = (),
     calibration_of: CalibrationOf = lambda *_: None,
+    only: str | None = None,
 ) -> Gated:
     """Judge every side of a later run against the same side of an earlier one.
 
@@ -54,13 +55,15 @@ def gate_digests(
         policy_of: what counts as slower, by model.
         allow: fields in which the runs may differ.
         calibration_of: what the machine was found able to tell apart of a side, if it is known.
+        only: the one side that was asked for; None where all of the baseline's are.
 
     Raises:
         BadInput: a field to allow that does not exist.
     """
     later = {_name(side): side for side in candidate.sides}
     sides, missing = [], []
-    for side in baseline.sides:
+    unasked = _unasked(baseline, only)
+    for side in (one for one in baseline.sides if _name(one) not in unasked):
         other = later.get(_name(side))
         if other is None:
             missing.append(_name(side))
@@ -69,7 +72,16 @@ def gate_digests(
             policy = replace(policy, calibration=calibration_of(candidate, other))
             sides.append(_side(baseline, candidate, (side, other), policy, allow))
     names = (_described(baseline), _described(candidate))
-    return Gated(*names, tuple(sides), tuple(missing), False, _exit_code(sides, missing))
+    known = {_name(side) for side in baseline.sides}
+    return Gated(
+        *names,
+        sides=tuple(sides),
+        missing=tuple(missing),
+        is_paired=False,
+        exit_code=_exit_code(sides, missing),
+        added=tuple(name for name in later if name not in known),
+        unasked=unasked,
+    )
 
 
 def gate_asked(
@@ -84,15 +96,25 @@ def gate_asked(
     Raises:
         BadInput: a field to allow that does not exist.
     """
-    missing = tuple(_name(side) for side in baseline.sides if _name(side) != label)
+    unasked = _unasked(baseline, label)
+    is_known = len(unasked) < len({_name(side) for side in baseline.sides})
     sides = [
         SideGate(label, policy_of(side.workload.model), differences=unlike)
         for side in baseline.sides
         if _name(side) == label and (unlike := differences_asked(baseline, side, asked, allow))
     ]
-    if not missing and not sides:
+    if is_known and not sides:
         return None
-    return Gated(_described(baseline), label, tuple(sides), missing, False, EXIT_REFUSED)
+    return Gated(
+        _described(baseline),
+        label,
+        sides=tuple(sides),
+        missing=(),
+        is_paired=False,
+        exit_code=EXIT_REFUSED,
+        added=() if is_known else (label,),
+        unasked=unasked,
+    )
 
 
 def gate_turns(judged: Judged, baseline: str, candidate: str) -> Gated:
@@ -144,6 +166,12 @@ def _detectable(row: StageComparison, policy: Policy, statements: int) -> float:
     clear = math.log1p(max(policy.clearance_of(row.stage), CLEARANCE * floor)) + half * (1 + more)
     reach = math.log1p(max(policy.threshold_of(row.stage), floor)) + half * more
     return math.expm1(max(clear, reach))
+
+
+def _unasked(baseline: Digest, only: str | None) -> tuple[str, ...]:
+    """Sides of a baseline that are not the one asked for; none where all are asked for."""
+    names = dict.fromkeys(_name(side) for side in baseline.sides)
+    return () if only is None else tuple(name for name in names if name != only)
 
 
 def _side(

@@ -96,7 +96,8 @@ def _with_baseline(arguments: Namespace, settings: Settings) -> tuple[Gated, Dep
             f"the newest run, {candidate.run}, is the baseline itself: nothing was measured since;"
             " measure first, or name a side to measure now, such as `depthprof gate v2`"
         )
-    return gate_digests(baseline, candidate, policy_of, allow, _calibration), lost
+    only = None if side is None else side.label
+    return gate_digests(baseline, candidate, policy_of, allow, _calibration, only), lost
 
 
 def _calibration(run: Digest, side: Side) -> Calibration | None:

@@ -31,10 +31,10 @@ def history(arguments: Namespace) -> int:
         series = stored_series(store)
     if not series:
         raise BadInput("the store holds no runs yet; `depthprof compare` and `profile` keep theirs")
-    series = _chosen(series, arguments)
+    everything, series = series, _chosen(series, arguments)
     if arguments.otava is not None:
         _write_otava(Path(arguments.otava), series, otava_csv)
-    histories = analyse(series)
+    histories = analyse(series, among=everything)
     if arguments.out is not None:
         from depthprof.report.history_folder import write_history
 

@@ -5,8 +5,10 @@ import numpy as np
 from depthprof.comparison.evidence import absent_stage
 from depthprof.comparison.soundness import MOST_SPOILT_RATIO
 from depthprof.records import (
+    TOTAL,
     Comparison,
     Digest,
+    Estimate,
     Level,
     Policy,
     Reason,
@@ -34,13 +36,14 @@ def compare_digests(
     Raises:
         ValueError: a side has no levels.
     """
-    first = baseline.levels_of(sides[0])
+    first = {level.stage: level for level in baseline.levels_of(sides[0])}
     second = {level.stage: level for level in candidate.levels_of(sides[1])}
     if not first or not second:
         raise ValueError("a side without a measured iteration cannot be compared")
-    confidence = shared_confidence(policy.confidence, len(first))
+    stages = sorted({**first, **second}, key=TOTAL.__eq__)  # as they come, the total last
+    confidence = shared_confidence(policy.confidence, len(stages))
     return Comparison(
-        stages=tuple(_stage(level, second.get(level.stage), confidence) for level in first),
+        stages=tuple(_stage(first.get(name), second.get(name), confidence) for name in stages),
         timers=(),
         skipped=SkippedSamples(0, {}),
         per="iteration",
@@ -48,9 +51,13 @@ def compare_digests(
     )
 
 
-def _stage(before: Level, after: Level | None, confidence: float) -> StageComparison:
-    problem = _problem(before, after, confidence)
-    known = after or before
+def _stage(first: Level | None, second: Level | None, confidence: float) -> StageComparison:
+    """Compare the levels of a stage; a run that does not have it is shown without a figure."""
+    before, known = first or second, second or first
+    if before is None or known is None:
+        raise ValueError("a stage that neither run has cannot be compared")
+    problem = absent_stage(before.stage) if before is not first else None
+    problem = problem or _problem(before, second, confidence)
     ratio = difference = None
     if problem is None or problem.code == "zero_length":
         difference = shift(before.launches_ns, known.launches_ns, confidence)
@@ -60,8 +67,8 @@ def _stage(before: Level, after: Level | None, confidence: float) -> StageCompar
     return StageComparison(
         stage=before.stage,
         clock=before.clock,
-        baseline=_summary(before),
-        candidate=_summary(known),
+        baseline=_summary(first),
+        candidate=_summary(second),
         ratio=ratio,
         difference_ns=difference,
         launch_ratios=() if ratio is None else (ratio.value,),
@@ -96,7 +103,9 @@ def _problem(before: Level, after: Level | None, confidence: float) -> Reason | 
     return None
 
 
-def _summary(level: Level) -> StageSummary:
+def _summary(level: Level | None) -> StageSummary:
+    if level is None:
+        return StageSummary(Estimate(0.0, 0.0, 0.0, 0.0), (0.0, 0.0), None, 0.0, None)
     values = np.asarray(level.launches_ns or (level.median_ns.value,))
     low, high = np.quantile(values, [0.25, 0.75])
     device = level.median_ns.value if level.clock == "device" else None

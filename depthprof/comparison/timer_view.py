@@ -16,8 +16,7 @@ _OWNERS = ("postprocess", "forward", "h2d")
 def timer_view(run: Run, side: int) -> TimerView:
     """Tell what a host timer without a sync stage shows for one side.
 
-    On a device without a clock of its own (a CPU) nothing is asynchronous: the wait is nothing and
-    both views agree.
+    Where nothing is asynchronous nothing waits: the wait is 0 and both views agree.
     """
     samples = run.samples
     mine = (samples.side == side) & (samples.turn != WARM_UP_TURN)
@@ -26,12 +25,21 @@ def timer_view(run: Run, side: int) -> TimerView:
     if not mine.any():
         return TimerView({}, 0.0, 0.0, {})
     host = _medians(samples.stages, samples.host_ns[mine])
-    wait_ns = host.pop("sync", 0.0)
+    wait_ns = host.pop("sync", 0.0)  # on a CPU the time of looking at the clock, not of waiting
+    wait_ns = wait_ns if is_asynchronous(run, side) else 0.0
     shown = {**host, "d2h": host.get("d2h", 0.0) + wait_ns}
     device: dict[str, float] = {}
     if samples.device_ns is not None and (samples.device_ns[mine] >= 0).all():
         device = _medians(samples.stages, samples.device_ns[mine])
     return TimerView(shown, shown["d2h"], wait_ns, _owners(wait_ns, device))
+
+
+def is_asynchronous(run: Run, side: int) -> bool:
+    """Whether a side's device works beside the host: it is no CPU, or has a clock of its own."""
+    if run.sides[side].device.partition(":")[0] != "cpu":
+        return True
+    device_ns = run.samples.device_ns
+    return device_ns is not None and bool((device_ns[run.samples.side == side] >= 0).any())
 
 
 def _owners(wait_ns: float, device_ns: dict[str, float]) -> dict[str, float]:

@@ -3,14 +3,16 @@
 Everything here waits until a test of ours is collected: sessions without one stay as they are.
 """
 
+import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import Any
 
 import pytest
 
 from depthprof.errors import BadInput
+from depthprof.pytest_plugin.selected import Selected
 
 FIXTURE = "depth_profile"
 
@@ -27,12 +29,32 @@ class Beside:
         self._started = started
         self._ours = False
         self._compare = config.option.benchmark_compare
+        self._checks: tuple[Any, ...] = ()
+        self._remarks: list[str] = []
+        self._unlike: list[str | None] = []
+        self._runs: dict[Any, Any] = {}
+        self._tests = Selected(config)
         config.option.benchmark_compare = []  # loaded once it is known whose tests these are
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Keep which tests -k, -m and the like leave out."""
+        self._tests.deselected |= {item.nodeid for item in items}
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Keep which files could not be read."""
+        if report.failed:
+            self._tests.broken.add(report.nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what became of a test."""
+        self._tests.note(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Prepare for our tests, if any are left to run, and load what is to be compared."""
         bench = self._config._benchmarksession  # type: ignore[attr-defined]
+        self._tests.chosen |= {item.nodeid for item in session.items}
+        self._checks = tuple(bench.compare_fail or ())
         if any(FIXTURE in getattr(item, "fixturenames", ()) for item in session.items):
             self._prepare(bench)
             self._ours = True
@@ -49,16 +71,15 @@ class Beside:
             known = asked(self._config)
         except BadInput as error:
             raise pytest.UsageError(f"depthprof: {error}") from None
-        checks = tuple(bench.compare_fail or ())
-        if checks and not self._compare:
+        if self._checks and not self._compare:
             raise pytest.UsageError(
                 "--benchmark-compare-fail was given without --benchmark-compare: there is nothing"
                 " to compare with"
             )
         facts = machine_facts(known.settings.device, known.settings.threads)
-        self._session = DepthSession(known, facts, checks)
+        self._session = DepthSession(known, facts, self._checks, remarks=self._remarks)
         self._config.stash[session_key] = self._session
-        bench.compare_fail = [OthersOnly(check) for check in checks]
+        bench.compare_fail = [OthersOnly(check) for check in self._checks]
         bench.machine_id = folder_name(bench.machine_id, facts)
         bench.storage.default_machine_id = bench.machine_id
 
@@ -69,36 +90,32 @@ class Beside:
         """
         if not self._ours:
             bench.handle_loading()
+            self._runs = lost_runs(self._config, bench)
             return
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            bench.handle_loading()
+            try:
+                bench.handle_loading()
+            except ValueError as error:  # a path that is no file and no pattern
+                raise pytest.UsageError(f"--benchmark-compare: {error}") from None
         texts = [str(item.message) for item in caught]
-        remarks = self._session.remarks
-        remarks += [text for text in texts if "machine_info is different" not in text]
+        self._remarks += [text for text in texts if "machine_info is different" not in text]
         if not bench.compared_mapping:
-            bench.compare_fail = []  # nothing can fail, and that was said
-        self._session.earlier = bench.compared_mapping
+            bench.compare_fail = []  # nothing can fail, and that is said
+        self._runs = dict(bench.compared_mapping)
+        self._session.hold_against(self._runs, self._unlike)
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_benchmark_compare_machine_info(
-        self, machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
-    ) -> None:
-        """Say in what an earlier run's machine was another."""
+    def pytest_benchmark_compare_machine_info(self, compared_benchmark: dict[str, Any]) -> None:
+        """Keep in what the machine of an earlier run was another."""
         if not self._ours:
             return
         from depthprof.benchmarkfile import KEY
+        from depthprof.pytest_plugin.machines import unlike_machines
 
-        now, before = machine_info[KEY], compared_benchmark["machine_info"].get(KEY) or {}
-        unlike = [
-            f"{name} {now[name]} (was {before.get(name)})"
-            for name in now
-            if now[name] != before.get(name)
-        ]
-        if unlike:
-            self._session.remarks.append(
-                f"the earlier run is of another machine: {', '.join(unlike)}"
-            )
+        before = compared_benchmark.get("machine_info", {}).get(KEY) or {}
+        allow = self._session.asked.settings.gate.allow
+        self._unlike.append(unlike_machines(self._session.facts, before, allow))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
@@ -124,21 +141,67 @@ class Beside:
             if own_part(entry["extra_info"]) is not None:
                 entry["stats"]["data"] = data[entry["fullname"]]
 
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Say what an earlier run has and this one has not; where nothing was compared, no pass."""
+        bench = self._config._benchmarksession  # type: ignore[attr-defined]
+        off = bench.disabled or bench.skip or self._config.option.collectonly
+        if off or not self._compare or not (self._ours or self._runs):
+            return
+        from depthprof.pytest_plugin.absent import Outcome, no_pass
+
+        outcome = Outcome(self._runs, bench.benchmarks, self._tests)
+        if not (self._ours or outcome.is_lost):
+            return
+        self._remarks += outcome.lines
+        compared = outcome.others_compared + (self._session.compared if self._ours else 0)
+        if compared:
+            return
+        is_saved = bool(bench.benchmarks and (bench.save or bench.autosave))
+        self._remarks.append(no_pass(is_gate=bool(self._checks), is_saved=is_saved))
+        if self._checks and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
         """Tell what was not compared, and where the time went."""
         try:
             return (yield)
         finally:
-            if self._ours:
-                self._tell(terminalreporter)
+            self._tell(terminalreporter)
 
     def _tell(self, reporter: pytest.TerminalReporter) -> None:
-        from depthprof.pytest_plugin.measuring import account_of, account_sentence
-
-        measured = self._session.measurements.all
-        for remark in dict.fromkeys(self._session.remarks):
+        for remark in dict.fromkeys(self._remarks):
             reporter.write_line(f"depthprof: {remark}")
+        measured = self._session.measurements.all if self._ours else ()
         if measured:
+            from depthprof.pytest_plugin.measuring import account_of, account_sentence
+
             account = account_of(measured, monotonic() - self._started)
             reporter.write_line(account_sentence(account, len(measured)))
+
+
+def lost_runs(config: pytest.Config, bench: Any) -> dict[Any, Any]:
+    """Earlier runs with entries of ours, in a session without a test of ours: all may be gone.
+
+    They are those that pytest-benchmark loaded, or else the ones in the folder of this machine.
+    """
+    from depthprof.pytest_plugin.absent import own_entries
+    from depthprof.pytest_plugin.machines import folder_name, machine_facts
+    from depthprof.pytest_plugin.options import asked
+
+    runs = dict(bench.compared_mapping)
+    if not runs and hasattr(bench.storage, "path"):
+        try:
+            known = asked(config).settings
+        except BadInput:  # settings of ours that nobody uses in this session
+            return {}
+        storage = copy.copy(bench.storage)
+        facts = machine_facts(known.device, known.threads)
+        storage.default_machine_id = folder_name(bench.machine_id, facts)
+        newest = bench.compare is True
+        loaded = list(storage.load() if newest else storage.load(bench.compare))
+        runs = {
+            path: {one["fullname"]: one for one in saved["benchmarks"]}
+            for path, saved in loaded[-1 if newest else 0 :]
+        }
+    return {path: entries for path, entries in runs.items() if own_entries(entries)}

@@ -1,13 +1,21 @@
-"""The runs that --benchmark-compare names: what they say of an entry, and whether it got slower."""
+"""The runs that --benchmark-compare names: what is compared with them, and what got slower."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from depthprof.benchmarkfile import own_part
 from depthprof.errors import nearest
+from depthprof.pytest_plugin.absent import own_entries
 from depthprof.pytest_plugin.entries import Entry
-from depthprof.pytest_plugin.regression import Bar, Timed, launches_ratio, regressed
+from depthprof.pytest_plugin.regression import (
+    FEWEST_LAUNCHES,
+    SPREADS,
+    Bar,
+    Timed,
+    launches_ratio,
+    regressed,
+)
 from depthprof.settings import Settings
 from depthprof.units import duration
 
@@ -19,33 +27,54 @@ FIGURES = ("min", "max", "mean", "median", "stddev", "iqr")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What one earlier run says of an entry: `slower` fails the test, the rest is a remark."""
+class Earlier:
+    """A saved run.
 
-    slower: bool
-    text: str
+    Attributes:
+        entries: by full name. unlike: in what its machine was another one; None where in nothing.
+    """
+
+    entries: Mapping[str, Mapping[str, Any]]
+    unlike: str | None = None
 
 
-def findings(
-    made: Any, entry: Entry, earlier: Mapping[Any, Mapping[str, Any]], bars: tuple[Bar, ...]
-) -> Iterator[Finding]:
-    """Judge an entry against every earlier run.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An entry, held against one earlier run.
+
+    Attributes:
+        remark: why it was not compared; None where it was.
+        slower: a sentence for each bar that it failed.
+    """
+
+    remark: str | None = None
+    slower: tuple[str, ...] = ()
+
+
+def held(
+    made: Any, entry: Entry, earlier: Mapping[Any, Earlier], bars: tuple[Bar, ...]
+) -> Iterator[Held]:
+    """Hold an entry against every earlier run that has entries of depthprof.
 
     Args:
-        made: pytest-benchmark's record of it. earlier: by file, its entries by full name.
+        made: pytest-benchmark's record of it. earlier: saved runs by file.
         bars: each of them may fail it.
     """
-    for path, known in earlier.items():
-        if made.fullname not in known:
-            text = f"{made.fullname} is not in {path}: new, or renamed; {_guess(made, known)}"
-            yield Finding(slower=False, text=text)
-            continue
-        unlike = _unlike(entry, own_part(known[made.fullname].get("extra_info")))
-        if unlike:
-            text = f"{made.fullname} is not compared with {path}: {unlike}"
-            yield Finding(slower=False, text=text)
-            continue
-        yield from _slower(made, entry, str(path), known[made.fullname], bars)
+    for path, run in earlier.items():
+        known = own_entries(run.entries)
+        name = made.fullname
+        if not known:
+            yield Held(f"nothing is compared with {path}: it holds no entry of depthprof")
+        elif name not in run.entries:
+            yield Held(f"{name} is not in {path}: new, or renamed; {nearest_name(name, known)}")
+        elif name not in known:
+            yield Held(f"{name} is not compared with {path}: it was not measured by depthprof")
+        elif unlike := run.unlike or _unlike(
+            entry, own_part(known[name]["extra_info"]) or {}, bars
+        ):
+            yield Held(f"{name} is not compared with {path}: {unlike}")
+        else:
+            yield Held(slower=tuple(_slower(made, entry, str(path), known[name], bars)))
 
 
 def bars_of(checks: Any, settings: Settings, model: str, stage: str) -> tuple[Bar, ...]:
@@ -68,13 +97,13 @@ def bars_of(checks: Any, settings: Settings, model: str, stage: str) -> tuple[Ba
 
 def _slower(
     made: Any, entry: Entry, path: str, known: Mapping[str, Any], bars: tuple[Bar, ...]
-) -> Iterator[Finding]:
+) -> Iterator[str]:
     part = own_part(known.get("extra_info")) or {}
     before = Timed(known["stats"], tuple(part.get("launches_s", ())))
     now = Timed({name: made[name] for name in FIGURES}, entry.launches_s)
     for bar in bars:
         if regressed(before, now, bar):
-            yield Finding(slower=True, text=_sentence(entry, path, before, now, bar))
+            yield _sentence(entry, path, before, now, bar)
 
 
 def _sentence(entry: Entry, path: str, before: Timed, now: Timed, bar: Bar) -> str:
@@ -89,10 +118,8 @@ def _sentence(entry: Entry, path: str, before: Timed, now: Timed, bar: Bar) -> s
     )
 
 
-def _unlike(entry: Entry, part: Mapping[str, Any] | None) -> str | None:
-    """Why two entries of one name are no two times of the same thing; None where they are."""
-    if part is None:
-        return "it was not measured by depthprof"
+def _unlike(entry: Entry, part: Mapping[str, Any], bars: tuple[Bar, ...]) -> str | None:
+    """Why two entries of one name cannot be held against each other; None where they can."""
     work, known = entry.known["workload"], part.get("workload")
     if not isinstance(known, Mapping):
         return "it does not say what its workload was"
@@ -103,9 +130,15 @@ def _unlike(entry: Entry, part: Mapping[str, Any] | None) -> str | None:
     ]
     if part.get("clock") != entry.known["clock"]:
         unlike.append(f"clock {entry.known['clock']} (was {part.get('clock')})")
+    launches = len(entry.launches_s), len(part.get("launches_s", ()))
+    if min(launches) < FEWEST_LAUNCHES and any(bar.figure not in SPREADS for bar in bars):
+        unlike.append(
+            f"{launches[0]} processes (were {launches[1]}); at least {FEWEST_LAUNCHES} each decide"
+        )
     return ", ".join(unlike) or None
 
 
-def _guess(made: Any, known: Mapping[str, Any]) -> str:
-    names = [name for name, entry in known.items() if own_part(entry.get("extra_info"))]
-    return nearest(made.fullname, names).partition("? There are: ")[0].partition("there are: ")[0]
+def nearest_name(name: str, known: Collection[str]) -> str:
+    """Name the entries that are nearly called so, or all there are."""
+    text = nearest(name, list(known))
+    return text.partition("? There are: ")[0].partition("there are: ")[0]

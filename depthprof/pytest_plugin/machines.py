@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from importlib import metadata
 from typing import Any
@@ -57,6 +58,38 @@ def folder_name(usual: str, facts: dict[str, Any]) -> str:
     """
     words = [usual, facts["gpu"] or facts["cpu"], f"torch-{facts['torch']}", fingerprint(facts)]
     return "-".join(re.sub(r"[^A-Za-z0-9._]+", "-", word).strip("-") for word in words)
+
+
+def unlike_machines(
+    now: Mapping[str, Any], before: Mapping[str, Any], allow: Collection[str]
+) -> str | None:
+    """Say in what two machines differ beyond small versions; None where in nothing.
+
+    Args:
+        now, before: their facts; those that either lacks do not count.
+        allow: facts that may differ, as `allow` of [tool.depthprof.gate] names them.
+    """
+    known = {name.replace("-", "_") for name in allow}
+    unlike = [
+        f"{name} {now[name]} (was {before[name]})"
+        for name in now
+        if name in before and name not in known
+        if _coarse(name, now[name]) != _coarse(name, before[name])
+    ]
+    if not unlike:
+        return None
+    return (
+        f"it is of another machine: {', '.join(unlike)}; what may differ is listed under allow in"
+        " [tool.depthprof.gate]"
+    )
+
+
+def _coarse(name: str, value: object) -> object:
+    """A version without the part that makes no figure another one, as depthprof.likeness has it."""
+    parts = {"driver": 1, "torch": 2, "numpy": 2, "opencv": 2}.get(name)
+    if parts is None or not isinstance(value, str):
+        return value
+    return value.partition("+")[0].split(".")[:parts]
 
 
 def _version(distribution: str) -> str:

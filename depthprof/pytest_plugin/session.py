@@ -1,6 +1,6 @@
 """One pytest session: what is asked for, measured, fed and compared. Kept in config.stash."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ import pytest
 from depthprof.benchmarkfile import own_part
 from depthprof.errors import BadInput, nearest
 from depthprof.measure import Plan, SidePlan
-from depthprof.pytest_plugin.earlier import Finding, bars_of, findings
+from depthprof.pytest_plugin.absent import Entries
+from depthprof.pytest_plugin.earlier import Earlier, Held, bars_of, held
 from depthprof.pytest_plugin.entries import Entry, entries, packed, run_identity
 from depthprof.pytest_plugin.feeding import feed
 from depthprof.pytest_plugin.measuring import Measurements
@@ -32,14 +33,16 @@ class DepthSession:
     Attributes:
         asked: options and settings. facts: of this machine.
         measurements: by plan, each taken once.
-        checks: of --benchmark-compare-fail. earlier: by file, entries of --benchmark-compare.
+        checks: of --benchmark-compare-fail. earlier: by file, the runs of --benchmark-compare.
+        compared: how many times an entry was held against one of an earlier run.
         remarks: what the terminal summary says of entries that were not compared.
     """
 
     asked: Asked
     facts: dict[str, Any]
     checks: tuple[Any, ...] = ()
-    earlier: Mapping[Any, Mapping[str, Any]] = field(default_factory=dict)
+    earlier: Mapping[Any, Earlier] = field(default_factory=dict)
+    compared: int = 0
     measurements: Measurements = field(default_factory=lambda: Measurements(carried_out))
     remarks: list[str] = field(default_factory=list)
     _carried: set[str] = field(default_factory=set)
@@ -70,6 +73,12 @@ class DepthSession:
             command="pytest",
         )
 
+    def hold_against(self, runs: Mapping[Any, Entries], unlike: Sequence[str | None]) -> None:
+        """Take the earlier runs by file, and in what the machine of each was another."""
+        self.earlier = {
+            path: Earlier(runs[path], reason) for path, reason in zip(runs, unlike, strict=True)
+        }
+
     def record(
         self, benchmark: Any, judged: Judged, chosen: tuple[Entry, ...], alone: bool
     ) -> dict[str, tuple[str, ...]]:
@@ -88,16 +97,17 @@ class DepthSession:
             self._carried.add(identity)
             made = feed(benchmark, entry, alone, {**entry.known, "run": identity, **carried})
             found = self._compared(made, entry)
-            self.remarks += [item.text for item in found if not item.slower]
-            texts = tuple(item.text for item in found if item.slower)
+            self.compared += sum(item.remark is None for item in found)
+            self.remarks += [item.remark for item in found if item.remark is not None]
+            texts = tuple(text for item in found for text in item.slower)
             if texts:
                 slower[f"{entry.variant} {entry.stage}"] = texts
         return slower
 
-    def _compared(self, made: Any, entry: Entry) -> tuple[Finding, ...]:
+    def _compared(self, made: Any, entry: Entry) -> tuple[Held, ...]:
         model = entry.known["workload"]["model"]
         bars = bars_of(self.checks, self.asked.settings, model, entry.stage)
-        return tuple(findings(made, entry, self.earlier, bars))
+        return tuple(held(made, entry, self.earlier, bars))
 
 
 def chosen_entries(

@@ -50,6 +50,8 @@ class Gated:
     Attributes:
         baseline, candidate: what was compared, in words.
         sides: one a side. missing: sides of the baseline that the candidate does not have.
+        added: sides of the candidate that the baseline does not have.
+        unasked: sides of the baseline that the user did not ask for.
         is_paired: both were measured now, in turns; otherwise launches of two times are compared.
         exit_code: 0 pass, 1 slower, 2 refused, 3 inconclusive.
     """
@@ -60,3 +62,5 @@ class Gated:
     missing: tuple[str, ...]
     is_paired: bool
     exit_code: int
+    added: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()

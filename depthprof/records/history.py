@@ -107,6 +107,7 @@ class SeriesHistory:
         text: the same as a sentence.
         noise_ratio: robust standard deviation of a point about its level, relative.
         persistence: share of a deviation that the next point keeps.
+        gaps: what later or earlier runs of the same machine do not have of it, a sentence each.
     """
 
     series: Series
@@ -116,3 +117,4 @@ class SeriesHistory:
     text: str
     noise_ratio: float | None = None
     persistence: float | None = None
+    gaps: tuple[str, ...] = ()

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from depthprof.comparison.activity import activity
+from depthprof.comparison.timer_view import is_asynchronous
 from depthprof.records import Activity, GpuActivity, HostActivity, Run
 from depthprof.units import binary_size, percent
 
-TITLE = "GPU and host while measuring"
 OURS = "busy share (our events)"
 NVML = "NVML utilisation (a kernel ran in the sampling period)"
 
@@ -14,6 +14,16 @@ DETAIL = "NVML does not tell"
 """Notes that begin so name single readings; they stay out of the terminal."""
 
 Cell = Callable[[GpuActivity], str | None]
+
+
+def uses_gpu(run: Run) -> bool:
+    """Whether any side is on a GPU."""
+    return any(is_asynchronous(run, side) for side in range(len(run.sides)))
+
+
+def title(run: Run) -> str:
+    """What stands over the table of `activity_rows`."""
+    return f"{'GPU and host' if uses_gpu(run) else 'Host'} while measuring"
 
 
 def activity_lines(run: Run, labels: Sequence[str]) -> list[tuple[str, str]]:
@@ -104,7 +114,7 @@ def _host_cells(known: Activity) -> list[tuple[str, str]]:
     reading = known.reading_ns
     cells = [
         ("CPU used by other processes", _percent(host.others_ratio)),
-        ("CPU taken by the hypervisor", _percent(host.stolen_ratio)),
+        ("CPU taken by the hypervisor", _percent(host.stolen_ratio or None)),
         ("time in which a task waited for a core", _percent(host.pressure_ratio)),
         ("memory available, least", _size(host.least_available_bytes)),
         (

@@ -5,11 +5,14 @@ be escaped.
 """
 
 from depthprof.records import Gated, Status
-from depthprof.report.gated import gate_rows, gate_sentence, side_sentence
+from depthprof.report.gated import gate_remarks, gate_rows, gate_sentence, side_sentence
 
 
 def annotations(gated: Gated) -> list[str]:
-    """Lines to print: an error a slower stage or refusal, a warning an undecided stage."""
+    """Lines to print: an error a slower stage or refusal, a warning an undecided stage.
+
+    A side that is not compared is a notice.
+    """
     lines = []
     for side in gated.sides:
         if side.judgement is None or side.problem is not None:
@@ -22,7 +25,7 @@ def annotations(gated: Gated) -> list[str]:
                 lines.append(_command("warning", title, row.reason))
     if gated.missing or not gated.sides:
         lines.append(_command("error", "depthprof gate", gate_sentence(gated)))
-    return lines
+    return lines + [_command("notice", "not compared", line) for line in gate_remarks(gated)]
 
 
 def _command(kind: str, title: str, text: str) -> str:

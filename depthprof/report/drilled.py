@@ -55,8 +55,9 @@ def remarks(drilled: Drilled) -> list[str]:
         dearest = max(drilled.parts, key=lambda part: part.median_ns)
         lines.append(f"the dearest part is {dearest.name}, {duration(dearest.median_ns)}")
     if drilled.ops:
+        what = "kernels and copies" if ops_head(drilled)[0] == OPS_HEAD["device"] else "ops"
         lines.append(
-            f"kernels and ops are of {drilled.iterations} iterations under torch.profiler, which"
+            f"{what} are of {drilled.iterations} iterations under torch.profiler, which"
             f" slows the host: an iteration took {duration(drilled.whole_ns)} there"
         )
     if drilled.note:

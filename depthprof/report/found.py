@@ -15,9 +15,11 @@ SHOWN = 3
 """Findings a terminal shows; the report has them all."""
 
 LEGEND = (
-    "Floor: the least time this machine allows, the share of it that is reached, and what bounds"
-    " it; MFU is the share of the matrix rate."
+    "Floor: the least time this machine allows, the share of it that is reached, and what bounds it"
 )
+MFU_LEGEND = "; MFU is the share of the matrix rate"
+
+OF_BATCH = "Figures and gains are of a whole batch."
 
 WORTH_RATIO = 0.01
 """A stage that takes less of the iteration has its floor in the report, and not in the terminal."""
@@ -55,8 +57,21 @@ def place(finding: Finding, judged: Judged) -> str:
 
 
 def gain(finding: Finding) -> str:
-    """What an iteration would be shorter at most, "unknown" where it cannot be told."""
-    return "unknown" if finding.gain_ns is None else f"up to {duration(finding.gain_ns)}"
+    """What an iteration would be shorter at most, empty where it cannot be told."""
+    return "" if finding.gain_ns is None else f"up to {duration(finding.gain_ns)}"
+
+
+def legend(judged: Judged) -> str:
+    """What is to be said of the findings' figures, as far as there are such; else empty."""
+    gains = [one for one in find(judged) if one.gain_ns is not None]
+    texts = []
+    if gains:
+        texts.append("Known gains first; a gain is what an iteration would be shorter at most.")
+    if len({one.stage for one in gains}) < len(gains):
+        texts.append("Gains of one stage overlap.")
+    if by_picture(judged) and find(judged):
+        texts.append(OF_BATCH)
+    return " ".join(texts)
 
 
 def heading(judged: Judged) -> str:
@@ -111,7 +126,10 @@ def floored_head(judged: Judged) -> tuple[str, ...]:
 
 def floor_legend(judged: Judged) -> str:
     """What the floors' columns are; empty where there are none."""
-    return LEGEND if any(_floors(judged)) else ""
+    cells = [_cell(floor) for side in _floors(judged) for floor in side.values()]
+    if not cells:
+        return ""
+    return f"{LEGEND}{MFU_LEGEND if any('MFU' in cell for cell in cells) else ''}."
 
 
 def floored_rows(judged: Judged) -> list[Row]:

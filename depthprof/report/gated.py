@@ -9,6 +9,7 @@ from depthprof.records import (
     Gated,
     SideGate,
     StageComparison,
+    StageSummary,
     Status,
     Verdict,
 )
@@ -45,12 +46,18 @@ def gate_rows(side: SideGate) -> Iterator[GateRow]:
 def _figures(row: StageComparison) -> tuple[str, ...]:
     ratio, difference = row.ratio, row.difference_ns
     return (
-        duration(row.baseline.median_ns.value),
-        duration(row.candidate.median_ns.value),
+        _median(row, row.baseline),
+        _median(row, row.candidate),
         "-" if difference is None else signed_duration(difference.value),
         "-" if ratio is None else times(ratio.value),
         "-" if ratio is None else times(ratio.low, ratio.high),
     )
+
+
+def _median(row: StageComparison, summary: StageSummary) -> str:
+    """The median of a side, "-" where the side does not have the stage."""
+    absent = row.problem is not None and row.problem.code == "absent_stage"
+    return "-" if absent and not summary.median_ns.value else duration(summary.median_ns.value)
 
 
 def _could_see(ratio: float | None) -> str:
@@ -110,9 +117,10 @@ def side_remarks(side: SideGate) -> list[str]:
     )
     longest = _longest(side)
     if longest is not None and widest is not None:
+        least = f"; in {widest[0]}, the least certain stage, one of {percent(widest[1])}"
         remarks.append(
-            f"a slow-down of {percent(longest[1])} in {longest[0]} would have been seen;"
-            f" in {widest[0]}, the least certain stage, one of {percent(widest[1])}"
+            f"a slow-down of {percent(longest[1])} in {longest[0]} would have been seen"
+            f"{'' if widest[0] == longest[0] else least}"
         )
     return remarks + _left_out(side)
 
@@ -144,11 +152,26 @@ def gate_sentence(gated: Gated) -> str:
             f"REFUSED: the baseline has {names}, which the newer run does not: renamed or deleted?"
             " Measure it, or set a new baseline."
         )
+    if not gated.sides and gated.added and gated.unasked:
+        return (
+            f"REFUSED: the baseline has no {', '.join(gated.added)}, so nothing can be compared; it"
+            f" has {', '.join(gated.unasked)}. Name one of these, or set a new baseline."
+        )
     if not gated.sides:
         return "REFUSED: nothing was compared."
     return f"{WORDS[gated.exit_code].upper()}: " + " ".join(
         side_sentence(side) for side in gated.sides
     )
+
+
+def gate_remarks(gated: Gated) -> list[str]:
+    """Which sides only one of the runs has, or was asked for: they are not compared."""
+    if not gated.sides and not gated.missing:
+        return []
+    lines = [f"{name} is not in the baseline, so it is not compared" for name in gated.added]
+    return lines + [
+        f"{name} of the baseline was not asked for, so it is not compared" for name in gated.unasked
+    ]
 
 
 def gate_document(gated: Gated) -> dict[str, Any]:
@@ -160,6 +183,8 @@ def gate_document(gated: Gated) -> dict[str, Any]:
         "candidate": gated.candidate,
         "is_paired": gated.is_paired,
         "missing": list(gated.missing),
+        "added": list(gated.added),
+        "unasked": list(gated.unasked),
         "sides": [_side_document(side) for side in gated.sides],
         "sentence": gate_sentence(gated),
         "exit_code": gated.exit_code,

@@ -4,6 +4,7 @@ from depthprof.records import Gated
 from depthprof.report.gated import (
     HEAD,
     WORDS,
+    gate_remarks,
     gate_rows,
     gate_sentence,
     gate_title,
@@ -24,4 +25,5 @@ def gate_markdown(gated: Gated) -> str:
         if rows:
             parts += [*table(HEAD, rows), ""]
         parts += [*(f"- {escaped(remark)}" for remark in side_remarks(side)), ""]
+    parts += [f"- {escaped(remark)}" for remark in gate_remarks(gated)]
     return "\n".join(parts).rstrip() + "\n"

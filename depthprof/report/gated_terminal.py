@@ -7,13 +7,14 @@ from rich.text import Text
 from depthprof.records import Gated, SideGate
 from depthprof.report.gated import (
     HEAD,
+    gate_remarks,
     gate_rows,
     gate_sentence,
     gate_title,
     side_remarks,
     side_sentence,
 )
-from depthprof.report.terminal import ROOMY_COLUMNS, STYLES
+from depthprof.report.terminal import ROOMY_COLUMNS, STYLES, print_remark
 
 
 def print_gated(gated: Gated, console: Console) -> None:
@@ -24,6 +25,8 @@ def print_gated(gated: Gated, console: Console) -> None:
         _print_side(side, console)
     if gated.missing or not gated.sides:
         console.print(Text(gate_sentence(gated), style="bold red"))
+    for remark in gate_remarks(gated):
+        print_remark(remark, console)
 
 
 def _print_side(side: SideGate, console: Console) -> None:
@@ -43,7 +46,5 @@ def _print_side(side: SideGate, console: Console) -> None:
         console.print()
     console.print(Text(side_sentence(side), style="bold"))
     for remark in side_remarks(side):
-        bullet = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
-        bullet.add_row("-", Text(remark))
-        console.print(bullet)
+        print_remark(remark, console)
     console.print()

@@ -32,7 +32,6 @@ def _group(histories: Sequence[SeriesHistory], png: bytes) -> dict[str, Any]:
 
 def _row(history: SeriesHistory) -> dict[str, Any]:
     points = history.series.points
-    tones = wording.tones(history) or [""]
     noise = history.noise_ratio
     return {
         "stage": history.series.stage,
@@ -41,7 +40,7 @@ def _row(history: SeriesHistory) -> dict[str, Any]:
         "course": wording.sparkline([point.median_ns for point in points], COURSE_BLOCKS),
         "span": wording.span(points),
         "noise": "" if noise is None else percent(noise),
-        "lines": list(zip(wording.change_texts(history), tones, strict=True)),
+        "lines": wording.toned_texts(history),
     }
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from depthprof.records import SeriesHistory
 from depthprof.report import history_wording as wording
 
-STYLES = {"SLOWER": "bold red", "FASTER": "bold green"}
+STYLES = {"SLOWER": "bold red", "FASTER": "bold green", "GAP": "yellow"}
 ROOMY_COLUMNS = 96
 COURSE_BLOCKS = {"narrow": 28, "roomy": 60}
 LONGEST_STAGE = 16
@@ -47,10 +47,9 @@ def _changes(histories: Sequence[SeriesHistory], roomy: bool) -> Table:
     table = _table(roomy)
     table.add_column(Text("what changed"), overflow="fold")
     for history in histories:
-        styles = [STYLES[tone] for tone in wording.tones(history)] or ["dim"]
         stage = history.series.stage
-        for line, style in zip(wording.change_texts(history), styles, strict=True):
-            table.add_row(Text(stage), Text(line, style=style))
+        for line, tone in wording.toned_texts(history):
+            table.add_row(Text(stage), Text(line, style=STYLES.get(tone, "dim")))
             stage = ""
     return table
 

@@ -49,11 +49,19 @@ def drift_text(drift: Drift) -> str:
     )
 
 
+def toned_texts(history: SeriesHistory) -> list[tuple[str, str]]:
+    """What became of a series: a text and its tone a change, the drift after them, then the gaps.
+
+    Where nothing changed, why nothing is said. Tones: "SLOWER", "FASTER", "GAP" or none.
+    """
+    lines = [(change_text(change), tone(change)) for change in history.change_points]
+    lines += [(drift_text(history.drift), tone(history.drift))] if history.drift else []
+    return [*(lines or [(history.text, "")]), *((gap, "GAP") for gap in history.gaps)]
+
+
 def change_texts(history: SeriesHistory) -> list[str]:
-    """Write what became of a series, a line a change, the drift last; or why nothing is said."""
-    lines = [change_text(change) for change in history.change_points]
-    lines += [drift_text(history.drift)] if history.drift else []
-    return lines or [history.text]
+    """The texts of `toned_texts`."""
+    return [text for text, _ in toned_texts(history)]
 
 
 def signed_percent(ratio: Estimate) -> str:
@@ -80,12 +88,6 @@ def span(points: Sequence[Point]) -> str:
 def tone(change: ChangePoint | Drift) -> str:
     """Which way it went, in the words of the verdicts: "SLOWER" or "FASTER"."""
     return "SLOWER" if change.ratio.value > 1 else "FASTER"
-
-
-def tones(history: SeriesHistory) -> list[str]:
-    """Which way each change went, in the order of `change_texts`; none where there is none."""
-    found = [tone(change) for change in history.change_points]
-    return [*found, tone(history.drift)] if history.drift else found
 
 
 def sparkline(medians: Sequence[float], width: int) -> str:

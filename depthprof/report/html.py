@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from depthprof.comparison.timer_view import is_asynchronous
 from depthprof.records import DEVICE_STAGES, STAGES, Drilled, Judged, Status, TimerView
 from depthprof.report import active, found, wording
 from depthprof.report import drilled as inside
@@ -18,11 +19,14 @@ CAPTIONS = {
     "samples": "Every iteration, in the order taken",
     "telemetry": "What GPU and host did meanwhile",
 }
+ON_THE_HOST = CAPTIONS | {"telemetry": "What the host did meanwhile"}
+"""The captions where no side is on a GPU."""
 
 
 def html(judged: Judged, figures: Mapping[str, str]) -> str:
     """Write the report; `figures` are SVG texts by name, put into the file as data."""
     run = judged.run
+    captions = CAPTIONS if active.uses_gpu(run) else ON_THE_HOST
     return template("template.html.j2").render(
         title=wording.title(run),
         sentence=wording.sentence(judged),
@@ -30,15 +34,15 @@ def html(judged: Judged, figures: Mapping[str, str]) -> str:
         head=found.floored_head(judged),
         rows=found.floored_rows(judged),
         findings=found.finding_rows(judged),
+        findings_legend=found.legend(judged),
         by_picture=found.by_picture(judged),
         floor_legend=found.floor_legend(judged),
         legend=wording.DEVICE_LEGEND if device_rows(judged) else "",
         remarks=wording.remarks(judged),
         facts=wording.facts(run),
-        figures=[(name, CAPTIONS[name], _data_uri(svg)) for name, svg in figures.items()],
+        figures=[(name, captions[name], _data_uri(svg)) for name, svg in figures.items()],
         timers=_timers(judged),
-        asynchronous=run.samples.device_ns is not None,
-        active_title=active.TITLE,
+        active_title=active.title(run),
         active_rows=active.activity_rows(run),
         active_notes=active.activity_notes(run),
         launches=run.launches,
@@ -79,11 +83,13 @@ def _data_uri(svg: str) -> str:
 
 
 def _timers(judged: Judged) -> list[dict[str, Any]]:
-    """By side: the naive timer's figures beside what happened, a line a stage."""
+    """By side on a GPU: the naive timer's figures beside what happened, a line a stage."""
     outcome = judged.comparison or judged.profile
     views = outcome.timers if outcome else ()
     made = []
-    for side, view in zip(judged.run.sides, views, strict=True):
+    for number, (side, view) in enumerate(zip(judged.run.sides, views, strict=True)):
+        if not is_asynchronous(judged.run, number):
+            continue
         lines = [_timer_line(judged, side.name, stage, view) for stage in STAGES]
         made.append({"label": side.label, "lines": lines, "sentence": wording.timer_sentence(view)})
     return made

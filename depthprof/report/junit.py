@@ -26,6 +26,10 @@ def junit(gated: Gated) -> str:
         case = ElementTree.Element("testcase", classname=_clean(name), name="measured")
         _add(case, "error", "missing", gate_sentence(gated))
         _suite(root, _clean(name), [case])
+    for name in gated.added if gated.sides or gated.missing else ():
+        case = ElementTree.Element("testcase", classname=_clean(name), name="in the baseline")
+        _add(case, "skipped", "added", f"{name} is not in the baseline, so it is not compared")
+        _suite(root, _clean(name), [case])
     if not gated.sides and not gated.missing:
         case = ElementTree.Element("testcase", classname="depthprof", name="measured")
         _add(case, "error", "nothing", gate_sentence(gated))

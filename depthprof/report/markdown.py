@@ -41,7 +41,7 @@ def _findings(judged: Judged) -> list[str]:
         (one["text"], one["gain"], one["remedy"], "; ".join(f"{k} {v}" for k, v in one["evidence"]))
         for one in known
     )
-    batch = ["Figures and gains are of a whole batch.", ""] if found.by_picture(judged) else []
+    batch = [found.OF_BATCH, ""] if found.by_picture(judged) else []
     return [
         "",
         "## Findings",
@@ -56,7 +56,7 @@ def _active(judged: Judged) -> list[str]:
     if not rows and not notes:
         return []
     labels = [side.label for side in judged.run.sides]
-    parts = ["", f"## {active.TITLE}", ""]
+    parts = ["", f"## {active.title(judged.run)}", ""]
     parts += table(("", *labels), rows) if rows else []
     return parts + (["", *(f"- {escaped(note)}" for note in notes)] if notes else [])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from depthprof.comparison.activity import activity
+from depthprof.comparison.timer_view import is_asynchronous
 from depthprof.records import (
     WARM_UP_TURN,
     Comparison,
@@ -49,7 +50,10 @@ def summary(judged: Judged, folder: Path | None = None) -> dict[str, Any]:
     finite: dict[str, Any] = _finite(
         document
         | {
-            "timer_view": [asdict(view) for view in outcome.timers],
+            "timer_view": [
+                asdict(view) if is_asynchronous(run, side) else None
+                for side, view in enumerate(outcome.timers)
+            ],
             "findings": found.findings_document(judged),
             "floors": found.floors_document(judged),
             "skipped_samples": asdict(outcome.skipped),

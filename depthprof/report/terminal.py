@@ -32,7 +32,7 @@ def print_judged(judged: Judged, console: Console) -> None:
     console.print()
     console.print(Text(wording.sentence(judged), style="bold"))
     for remark in wording.remarks(judged):
-        _print_remark(remark, console)
+        print_remark(remark, console)
     _print_pairs(found.limit_lines(judged), console)
     _print_findings(judged, console)
     if device_rows(judged):
@@ -73,7 +73,8 @@ def _print_findings(judged: Judged, console: Console) -> None:
             console.print(Text(f"{mark} {line}"))
 
 
-def _print_remark(remark: str, console: Console) -> None:
+def print_remark(remark: str, console: Console) -> None:
+    """Print a remark as an item of a list."""
     bullet = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
     style = "bold red" if remark.startswith("FAILED") else ""
     bullet.add_row("-", Text(remark, style=style))

@@ -188,12 +188,12 @@ def followers(judgement: Judgement) -> list[str]:
     return [f"also slower: {', '.join(judgement.followers)}"] if judgement.followers else []
 
 
-def left_out(skipped: SkippedSamples) -> list[str]:
-    """How many samples were left out and by which rule, where there are any."""
+def left_out(skipped: SkippedSamples, what: str = "judgement") -> list[str]:
+    """How many samples were left out of what and by which rule, where there are any."""
     if not skipped.count:
         return []
     rules = ", ".join(f"{count} ({rule})" for rule, count in skipped.by_rule.items())
-    return [f"left out of the judgement: {rules}"]
+    return [f"left out of the {what}: {rules}"]
 
 
 def larger_budget(judged: Judged) -> list[str]:
@@ -216,7 +216,7 @@ def remarks(judged: Judged) -> list[str]:
     lines += timer_sentences(judged)
     outcome = judged.comparison or judged.profile
     if outcome is not None:
-        lines += left_out(outcome.skipped)
+        lines += left_out(outcome.skipped, "judgement" if judged.comparison else "figures")
     if judged.comparison and judged.comparison.per == "picture":
         lines.append("the batches differ, so every figure is per picture")
     if judged.run.is_comparison and not judged.run.shared:
@@ -232,20 +232,26 @@ def remarks(judged: Judged) -> list[str]:
 def conditions(judged: Judged) -> list[str]:
     """What the machine did, and what it is known to be able to tell apart."""
     lines = []
-    rows = judged.comparison.stages if judged.comparison else ()
-    by_cpu = [row.stage for row in rows if row.clock == "cpu"]
+    by_cpu = [stage for stage, clock in _clocks(judged) if clock == "cpu"]
     if by_cpu:
         lines.append(
-            f"{', '.join(by_cpu)}: judged by CPU time, because other processes preempted"
-            " too many samples"
+            f"{', '.join(by_cpu)}: {'judged' if judged.comparison else 'timed'} by CPU time,"
+            " because other processes preempted too many samples"
         )
     neighbours = judged.comparison.neighbours_ratio if judged.comparison else None
     if neighbours is not None and neighbours >= NEIGHBOURS_WORTH_RATIO:
         lines.append(f"other processes used {percent(neighbours)} of the CPU meanwhile")
     known = judged.policy.calibration
-    if known is not None:
+    if known is not None and judged.comparison is not None:
         lines.append(f"calibrated on {known.created[:10]}: {calibrated.sentence(known)}")
     return lines
+
+
+def _clocks(judged: Judged) -> list[tuple[str, str]]:
+    """Every stage with the clock that times it."""
+    if judged.comparison is not None:
+        return [(row.stage, row.clock) for row in judged.comparison.stages]
+    return [(stage, clock) for stage, clock, _ in judged.profile.stages] if judged.profile else []
 
 
 def timer_sentences(judged: Judged) -> list[str]:

@@ -129,10 +129,11 @@ def test_colours_gain_what_the_other_side_shows() -> None:
 
 
 def test_a_table_of_bytes_is_worth_a_word_only_where_it_takes_long() -> None:
-    long = on_cpu(traits=[TABLE], workload=IMAGE, host_us={"return": 6_000})
-    (finding,) = of_code(judged(long), "colour_map_host")
+    work = {"traits": [TABLE], "workload": IMAGE, "host_us": {"return": 6_000}}
+    (finding,) = of_code(judged(Made(**work)), "colour_map_host")
     assert "float64" not in finding.text
     assert "on the device" in finding.remedy
+    assert not of_code(judged(on_cpu(**work)), "colour_map_host")  # there is no better place
 
 
 def test_an_image_needs_one_byte_a_pixel_across_the_link() -> None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from depthprof.comparison.timer_view import is_asynchronous
 from depthprof.errors import BadRunFile, OutputError
 from depthprof.gate import judge
 from depthprof.records import STAGES, TOTAL, Failure, Judged, Policy, Run, Samples
@@ -178,7 +179,11 @@ def test_html_is_one_file_that_loads_nothing_and_escapes_everything(name: str) -
     assert not {"script", "link", "iframe"} & set(page.tags)
     assert "url(" not in page_text
     assert "@import" not in page_text
-    assert page.tags.count("table") >= 4
+    sides = range(len(judged.run.sides))
+    timers = sum(is_asynchronous(judged.run, side) for side in sides)
+    assert page.tags.count("table") == 3 + bool(judged.judgement) + timers + page_text.count(
+        '<p class="dim">rule '
+    ) + ("GPU and host while measuring</h2>" in page_text)
     for stage in STAGES:
         assert stage in page_text
 

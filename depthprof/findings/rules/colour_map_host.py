@@ -15,10 +15,8 @@ FLOAT64_MAKERS = ("matplotlib",)
 WORTH_RATIO = 0.05
 """A table of bytes on the host is worth a word from this part of the iteration on."""
 
-SLOW_REMEDY = (
-    "look colours up in a uint8 table of 256 rows; by indexing or cv2.applyColorMap, or on the"
-    " device before the copy"
-)
+SLOW_REMEDY = "look colours up in a uint8 table of 256 rows; by indexing or cv2.applyColorMap"
+ON_GPU = ", or on the device before the copy"
 FAST_REMEDY = (
     "look colours up on the device, by indexing a table of 256 rows; the copy then carries three"
     " bytes a pixel in place of four"
@@ -30,7 +28,8 @@ def rule(facts: Facts) -> Iterator[Finding]:
 
     matplotlib's colour maps give float64 RGBA, 32 bytes a pixel (matplotlib.colors.Colormap,
     "bytes=False"), which then are scaled and cut to three bytes: always reported. A table of bytes
-    (cv2.applyColorMap) is cheap: reported only where return takes 5 % of the iteration or more.
+    (cv2.applyColorMap) is cheap: reported only on a GPU, which can do it before the copy, and where
+    return takes 5 % of the iteration or more.
     The gain is measured where the other side colours pictures of the same size without float64;
     else it is at most what return takes above its floor.
     """
@@ -41,7 +40,7 @@ def rule(facts: Facts) -> Iterator[Finding]:
         trait = next((one for one in seen if _in_float64(one)), seen[0])
         took_ns = side.judged_ns.get("return", 0.0)
         share_ratio = took_ns / side.total_ns if side.total_ns > 0 else 0.0
-        if not _in_float64(trait) and share_ratio < WORTH_RATIO:
+        if not _in_float64(trait) and (share_ratio < WORTH_RATIO or not side.on_gpu):
             continue
         slow = " in float64" if _in_float64(trait) else ""
         yield Finding(
@@ -57,7 +56,7 @@ def rule(facts: Facts) -> Iterator[Finding]:
                 *_beside(facts, side),
             ),
             _gain_ns(facts, side, trait),
-            SLOW_REMEDY if slow else FAST_REMEDY,
+            (SLOW_REMEDY + (ON_GPU if side.on_gpu else "")) if slow else FAST_REMEDY,
         )
 
 

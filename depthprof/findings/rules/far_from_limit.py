@@ -28,10 +28,8 @@ COPY_REMEDY = (
     "one copy through a kept pinned buffer; of no more bytes than needed, not many small ones, and"
     " without a conversion on the way"
 )
-HOST_REMEDY = (
-    "fewer passes over the pixels; in uint8 or float32, into buffers that are kept, or on the"
-    " device before or after the copy"
-)
+HOST_REMEDY = "fewer passes over the pixels; in uint8 or float32, into buffers that are kept"
+ON_GPU = ", or on the device before or after the copy"
 
 
 def rule(facts: Facts) -> Iterator[Finding]:
@@ -62,8 +60,12 @@ def rule(facts: Facts) -> Iterator[Finding]:
                     *_sizes(side, stage),
                 ),
                 gain_ns,
-                COPY_REMEDY if stage in LINK_STAGES else HOST_REMEDY,
+                COPY_REMEDY if stage in LINK_STAGES else _host_remedy(side),
             )
+
+
+def _host_remedy(side: SideFacts) -> str:
+    return HOST_REMEDY + (ON_GPU if side.on_gpu else "")
 
 
 def _slow_copy(floor: StageFloor, gain_ns: float) -> bool:

@@ -40,7 +40,7 @@ def rule(facts: Facts) -> Iterator[Finding]:
     unknown: throttled blocks are left out of the judgement already.
     """
     reasons = _reasons(facts)
-    if not len(reasons):
+    if not len(reasons) or all(side.side.device == "cpu" for side in facts.sides):
         return
     throttled = (reasons & sum(REASONS)) != 0
     share_ratio = float(throttled.mean())
