@@ -93,8 +93,7 @@ def side_remarks(side: SideGate) -> list[str]:
     if side.is_same_code:
         remarks.append("code and weights are identical on both sides, by hash")
     if side.launches and side.judgement is not None and side.fewest_launches:
-        least = min(side.launches)
-        if least < side.fewest_launches:
+        if min(side.launches) < side.fewest_launches:
             remarks.append(
                 f"{side.launches[0]} launches then, {side.launches[1]} now: at least"
                 f" {side.fewest_launches} on each side decide anything; measure both with"
