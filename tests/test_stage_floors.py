@@ -13,10 +13,12 @@ from depthprof.records import (
     Limits,
     MatrixRate,
     Memory,
+    MemoryRate,
     Observed,
     Run,
     StageFloor,
     StageWork,
+    TheoreticalRate,
 )
 from tests.records.gpu import LIMITS
 from tests.runs import simulated
@@ -116,6 +118,99 @@ def test_on_a_cpu_its_own_limits_hold_for_its_own_threads() -> None:
     assert set(other) == {"preprocess", "return"}  # of one core, whatever torch's threads are
 
 
+def test_a_stage_that_beats_its_bound_shows_the_bound_to_be_wrong() -> None:
+    """Synthetic: the forward of another runtime, a copy, a host stage in a cache."""
+    works = (
+        StageWork("forward", 400 * 10**9, 10**6, 10**6, 1),
+        StageWork("d2h", 0, 1_200_000, 1_200_000, 1),
+        StageWork("return", 0, 1_200_000, 1_200_000, 0),
+        StageWork("preprocess", 0, 1_200_000, 1_200_000, 0),
+    )
+    medians_ns = {"forward": 7.9e6, "d2h": 40_000.0, "return": 150_000.0, "preprocess": 300_000.0}
+    found = floors_of(*works, medians_ns=medians_ns)
+    assert {stage: floor.holds for stage, floor in found.items()} == {
+        **{"forward": False, "d2h": False, "return": False, "preprocess": True}
+    }
+    assert found["forward"].reached_ratio == pytest.approx(8e6 / 7.9e6)  # not cut to 1
+    exactly = floors_of(works[0], medians_ns={"forward": 8e6})["forward"]
+    assert exactly.holds
+
+
+def test_the_theoretical_rate_bounds_where_it_is_known_unless_more_was_measured() -> None:
+    def bound(dtype: str = "fp32", **rates: float) -> float | None:
+        theory = tuple(TheoreticalRate(what, rate, "made up") for what, rate in rates.items())
+        return replace(CPU_LIMITS, theoretical=theory).bound_flops_per_s(dtype)
+
+    assert bound() == 50e12  # the best that was measured
+    assert bound(fp32=90e12) == 90e12
+    assert bound(fp32=40e12) == 50e12  # the clock was higher once
+    assert bound("fp16", fp32=900e12) == 900e12  # half precision multiplied as float32
+    assert bound("bf16", fp32=900e12) is None
+    work = StageWork("forward", 10**12, 0, 0, 0)
+    limits = replace(LIMITS, theoretical=(TheoreticalRate("fp32", 80e12, "made up"),))
+    assert floors_of(work, limits=limits)["forward"].floor_ns == pytest.approx(1e12 / 80e12 * 1e9)
+
+
+PASSES = (
+    MemoryRate("host", 1 << 20, 70e9, "numpy add"),
+    MemoryRate("host", 1 << 23, 80e9, "numpy add"),
+    MemoryRate("host", 1 << 27, 10e9, "numpy add"),
+)
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "bytes_per_s"),
+    [
+        (1000, 80e9),
+        (1 << 20, 80e9),
+        (1 << 22, 80e9),
+        (1 << 26, 80e9),
+        (1 << 27, 10e9),
+        (1e12, 10e9),
+    ],
+)
+def test_what_may_lie_in_a_cache_is_bounded_by_the_cache(
+    size_bytes: float, bytes_per_s: float
+) -> None:
+    limits = replace(CPU_LIMITS, memory=PASSES)
+    assert limits.bound_bytes_per_s("host", size_bytes) == bytes_per_s
+    assert limits.bound_bytes_per_s("device", size_bytes) == bytes_per_s  # a CPU's is the host's
+    on_gpu = replace(
+        LIMITS,
+        memory=(*PASSES, MemoryRate("device", 1 << 27, 4.2e12, "copy")),
+        theoretical=(TheoreticalRate("memory", 4.8e12, "made up"),),
+    )
+    assert on_gpu.bound_bytes_per_s("host", size_bytes) == bytes_per_s
+    assert on_gpu.bound_bytes_per_s("device", size_bytes) == 4.8e12
+
+
+@pytest.mark.parametrize(("threads", "times"), [(1, 1), (2, 2), (8, 8)])
+def test_a_host_stage_on_more_threads_than_were_measured_may_be_as_many_times_as_fast(
+    threads: int, times: int
+) -> None:
+    work = StageWork("return", 0, 1 << 27, 0, 0)
+    limits = replace(CPU_LIMITS, memory=PASSES)
+    found = floors_of(work, limits=limits, device="cpu", threads=threads)["return"]
+    assert found.floor_ns == pytest.approx((1 << 27) / (10e9 * times) * 1e9)
+
+
+@pytest.mark.parametrize("latency_us", [0.0, 2.7, 50.0])
+@pytest.mark.parametrize("size_bytes", [100_000, 256 << 10, 3_600_000, 60_000_000])
+def test_no_copy_of_a_link_with_a_latency_beats_what_was_measured_at_other_sizes(
+    latency_us: float, size_bytes: int
+) -> None:
+    """As an H200's link: 2.7 us and 54.5 GB/s; on lines of logs 256 KiB beat its bound by 23 %."""
+
+    def took_s(size: int) -> float:
+        return latency_us * 1e-6 + size / 54.5e9
+
+    sizes = (64 << 10, 1 << 20, 16 << 20, 64 << 20)
+    copies = tuple(CopyRate("d2h", "pinned", size, size / took_s(size)) for size in sizes)
+    rate = pinned_bytes_per_s(replace(LIMITS, copies=copies), "d2h", size_bytes)
+    assert rate is not None
+    assert size_bytes / rate <= took_s(size_bytes) * (1 + 1e-9)
+
+
 def test_nothing_is_known_without_limits_or_work() -> None:
     work = StageWork("forward", 10**9, 10**6, 10**6, 1)
     assert not floors_of(work, limits=None)
@@ -124,13 +219,15 @@ def test_nothing_is_known_without_limits_or_work() -> None:
     assert not floors_of(work, medians_ns={"forward": 0.0})
 
 
-def test_between_measured_sizes_the_rate_is_on_a_straight_line_of_logs() -> None:
+def test_between_measured_sizes_the_time_is_on_a_straight_line() -> None:
     def rate(size_bytes: int, bytes_per_s: float, memory: str = "pinned") -> CopyRate:
         return CopyRate("d2h", memory, size_bytes, bytes_per_s)
 
     copies = (rate(10_000, 1e9), rate(1_000_000, 16e9), rate(1_000_000, 9e9))
     limits = replace(LIMITS, copies=(*copies, rate(100_000, 99e9, "pageable")))
-    expected = {1: 1e9, 10_000: 1e9, 100_000: 4e9, 1_000_000: 16e9, 10**9: 16e9}
+    times_us = {505_000: (10 + 62.5) / 2, 100_000: 10 + 52.5 / 11}
+    between = {size: size / us * 1e6 for size, us in times_us.items()}
+    expected = {1: 1e9, 10_000: 1e9, **between, 1_000_000: 16e9, 10**9: 16e9}
     for size_bytes, bytes_per_s in expected.items():
         assert pinned_bytes_per_s(limits, "d2h", size_bytes) == pytest.approx(bytes_per_s)
     assert pinned_bytes_per_s(limits, "h2d", 1_000_000) is None

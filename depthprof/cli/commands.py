@@ -15,6 +15,11 @@ from depthprof.records import Judged, Policy
 EXIT_WARNINGS = 3
 """What `doctor` ends with if it has something to warn of."""
 
+MEASURED_AGAIN = (
+    "depthprof: the limits that were kept are of one kernel each and no hardware bound;"
+    " they were measured again"
+)
+
 
 def compare(arguments: Namespace) -> int:
     """Measure two sides in turns, judge, report."""
@@ -111,8 +116,12 @@ def limits(arguments: Namespace) -> int:
     from dataclasses import asdict
 
     from depthprof import api
+    from depthprof.limitsfile import kept_limits, outdated
 
+    known = {} if arguments.fresh else kept_limits()
     found = api.limits(arguments.device, arguments.threads, fresh=arguments.fresh)
+    if outdated(known, found):
+        print(MEASURED_AGAIN, file=sys.stderr)
     if write_json(arguments.json, {"schema": 1, "kind": "limits", **asdict(found)}):
         return 0
     from rich.console import Console

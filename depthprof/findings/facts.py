@@ -29,7 +29,7 @@ class SideFacts:
         host_ns: by the host's clock, spoilt samples included.
         device_ns: by the device's clock, empty where it has none.
         judged_ns: by the clock that judges the stage, which is what the table shows.
-        floors: by stage, where they are known.
+        floors: hardware bounds by stage, where they are known; one that is beaten is among them.
         timer: what a host timer without sync would have said.
     """
 
@@ -76,9 +76,12 @@ class SideFacts:
         return tuple(trait for trait in known if trait.code == code)
 
     def above_floor_ns(self, stage: str) -> float | None:
-        """How much longer than its floor a stage takes, None where that is unknown or nothing."""
+        """How much longer than its hardware bound a stage takes.
+
+        None where that is unknown or nothing, or the bound is wrong.
+        """
         floor = self.floors.get(stage)
-        if floor is None:
+        if floor is None or not floor.holds:
             return None
         return gained(self.judged_ns[stage] - floor.floor_ns)
 

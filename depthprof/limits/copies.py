@@ -7,7 +7,7 @@ import torch
 from depthprof.limits.best import Timed, best_s
 from depthprof.records import CopyRate
 
-SIZES_BYTES = (64 << 10, 1 << 20, 16 << 20, 64 << 20)
+SIZES_BYTES = (64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20)
 PART_S = 0.03
 
 Allocate = Callable[[int, bool], torch.Tensor]

@@ -1,25 +1,19 @@
-"""The device: its memory, and what the host pays to launch one operation on it."""
+"""The device: tensors beyond its caches, and what the host pays to launch one operation on it."""
 
 from collections.abc import Callable
 from time import perf_counter_ns
 
 import torch
 
-from depthprof.limits.best import Timed, best_s
+from depthprof.limits.best import best_s
 from depthprof.limits.host import MEMORY_SHARE
 
 PART_S = 0.15
 GPU_BYTES = 512 << 20
-"""Copied within a GPU's memory; its last cache holds a tenth of that at most (2025)."""
+"""A tensor in a GPU's memory; its last cache holds a tenth of that at most (2025)."""
 
 LAUNCHES = 500
 """Launches in one row, few enough that the queue of a GPU takes them all."""
-
-
-def memory_bytes_per_s(source: torch.Tensor, target: torch.Tensor, timed: Timed) -> float:
-    """The device copies one tensor to another of its own: bytes read and written, a second."""
-    took_s = best_s(timed, lambda: target.copy_(source), PART_S)
-    return (source.nbytes + target.nbytes) / took_s
 
 
 def gpu_tensors(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

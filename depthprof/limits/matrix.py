@@ -1,38 +1,29 @@
-"""How many floating-point operations a second a large square matrix product reaches, by dtype."""
+"""How many operations a second a large square matrix product reaches on a GPU, by dtype."""
 
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 
 from depthprof.limits.best import Timed, best_s
 from depthprof.records import MatrixRate
 
-CPU_SIDES = (1024, 512, 256)
 GPU_SIDES = (8192, 4096, 2048, 1024)
-"""Sides of the matrices, the largest that fits is taken; a trial with the smallest tells."""
+"""Sides of the matrices; a trial with the smallest shows which ones fit."""
 
+TRIED = 2
+"""So many of the largest that fit are measured: waves of blocks fill a GPU unevenly."""
+
+KERNEL = "torch.mm"
 MOST_S = 0.2
 """A product that would take longer is too large."""
 
-PART_S = 0.15
+PART_S = 0.1
 MEMORY_SHARE = 4
 TF32_FROM_CAPABILITY = 8
 """TF32 came with compute capability 8.0 (CUDA C++ Programming Guide, tensor cores)."""
-
-
-def cpu_matrix_rates(timed: Timed) -> tuple[MatrixRate, ...]:
-    """Rates of the CPU, with torch's threads as they are set. What is too slow is left out."""
-    found = {
-        name: flops_per_s(dtype, torch.device("cpu"), timed, CPU_SIDES)
-        for name, dtype in (
-            ("fp32", torch.float32),
-            ("fp16", torch.float16),
-            ("bf16", torch.bfloat16),
-        )
-    }
-    return tuple(MatrixRate(name, rate) for name, rate in found.items() if rate is not None)
 
 
 def gpu_matrix_rates(device: torch.device, timed: Timed) -> tuple[MatrixRate, ...]:
@@ -44,13 +35,15 @@ def gpu_matrix_rates(device: torch.device, timed: Timed) -> tuple[MatrixRate, ..
         rates |= _fp32_rates(device, timed, sides)
         rates["fp16"] = flops_per_s(torch.float16, device, timed, sides)
         rates["bf16"] = flops_per_s(torch.bfloat16, device, timed, sides)
-    return tuple(MatrixRate(name, rate) for name, rate in rates.items() if rate is not None)
+    return tuple(MatrixRate(name, rate, KERNEL) for name, rate in rates.items() if rate is not None)
 
 
 def flops_per_s(
     dtype: torch.dtype, device: torch.device, timed: Timed, sides: Sequence[int]
 ) -> float | None:
-    """Rate of [n, n] x [n, n], a multiply-add being two operations; None if it cannot be had.
+    """Best rate of [n, n] x [n, n], a multiply-add being two operations; None if it cannot be had.
+
+    The largest that fit are tried, as they are and with either of them transposed: kernels differ.
 
     Args:
         dtype: of the matrices. device: where they lie.
@@ -59,13 +52,11 @@ def flops_per_s(
     """
     try:
         trial_s = _product_s(sides[-1], dtype, device, timed, 0.0)
-        fitting = [n for n in sides if trial_s * (n / sides[-1]) ** 3 <= MOST_S]
-        if not fitting:
-            return None
-        took_s = _product_s(fitting[0], dtype, device, timed, PART_S)
+        fitting = [n for n in sides if trial_s * (n / sides[-1]) ** 3 <= MOST_S][:TRIED]
+        rates = [2 * n**3 / _product_s(n, dtype, device, timed, PART_S) for n in fitting[::-1]]
     except RuntimeError:  # no such product in this torch, or no memory for it
         return None
-    return float(2 * fitting[0] ** 3 / took_s)
+    return max(rates, default=None)
 
 
 def _product_s(
@@ -77,7 +68,10 @@ def _product_s(
         torch.randn(side, side, generator=values, device=device, dtype=dtype) for _ in range(2)
     )
     out = torch.empty(side, side, device=device, dtype=dtype)
-    return best_s(timed, lambda: torch.mm(first, second, out=out), limit_s)
+    layouts = ((first, second), (first, second.t()), (first.t(), second))
+    return min(
+        best_s(timed, partial(torch.mm, *pair, out=out), limit_s / len(layouts)) for pair in layouts
+    )
 
 
 def _fp32_rates(

@@ -1,8 +1,9 @@
-"""All limits of a machine and one device, one part after the other; some seconds in all.
+"""All peak rates of a machine and one device, one part after the other; some seconds in all.
 
 Every part repeats its work for a stated time and keeps the best, so it always ends.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
@@ -10,13 +11,24 @@ import torch
 
 from depthprof.limits.best import CudaTimed, host_timed
 from depthprof.limits.copies import copy_rates
-from depthprof.limits.device import gpu_tensors, launch_ns, memory_bytes_per_s
+from depthprof.limits.device import gpu_tensors, launch_ns
+from depthprof.limits.gpu_theory import gpu_theory
 from depthprof.limits.host import array_bytes as fitting_bytes
 from depthprof.limits.host import arrays, core_bytes_per_s, host_copy_bytes_per_s
-from depthprof.limits.matrix import cpu_matrix_rates, gpu_matrix_rates
+from depthprof.limits.kernels import best_of_kernels, cpu_kernels
+from depthprof.limits.matrix import gpu_matrix_rates
+from depthprof.limits.memory import device_memory, host_memory
+from depthprof.limits.theory import cpu_theory
 from depthprof.machine import cpu_name, device_name
 from depthprof.nvml import driver_version, torch_address
-from depthprof.records import CopyRate, Limits, MatrixRate, limits_fingerprint
+from depthprof.records import (
+    CopyRate,
+    Limits,
+    MatrixRate,
+    MemoryRate,
+    TheoreticalRate,
+    limits_fingerprint,
+)
 
 
 def measure_limits(device: str, array_bytes: int | None = None) -> Limits:
@@ -27,12 +39,11 @@ def measure_limits(device: str, array_bytes: int | None = None) -> Limits:
         array_bytes: size of an array on the host; None takes one that no cache holds.
     """
     source, target = arrays(array_bytes or fitting_bytes())
+    on_host = torch.from_numpy(source), torch.from_numpy(target)
     with torch.no_grad():
-        copies, matrix, memory_rate, launch = (
-            _of_gpu(torch.device(device))
-            if device.startswith("cuda")
-            else _of_cpu(torch.from_numpy(source), torch.from_numpy(target))
-        )
+        memory = host_memory(*on_host, host_timed)
+        found = _of_gpu(torch.device(device)) if device.startswith("cuda") else _of_cpu()
+    memory += found.memory
     return Limits(
         fingerprint=fingerprint_of(device),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -40,12 +51,15 @@ def measure_limits(device: str, array_bytes: int | None = None) -> Limits:
         device_name=device_name(device),
         cpu=cpu_name(),
         threads=torch.get_num_threads(),
-        copies=copies,
-        matrix=matrix,
-        memory_bytes_per_s=memory_rate,
-        launch_ns=launch,
+        copies=found.copies,
+        matrix=best_of_kernels(found.kernels),
+        memory_bytes_per_s=memory[-1].bytes_per_s,
+        launch_ns=found.launch_ns,
         host_copy_bytes_per_s=host_copy_bytes_per_s(source, target),
         core_bytes_per_s=core_bytes_per_s(source, target),
+        kernels=found.kernels,
+        memory=tuple(memory),
+        theoretical=found.theoretical,
     )
 
 
@@ -60,25 +74,34 @@ def fingerprint_of(device: str) -> str:
     )
 
 
-Found = tuple[tuple[CopyRate, ...], tuple[MatrixRate, ...], float, float]
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is measured of a device; `memory` is empty for a CPU, whose memory is the host's."""
+
+    kernels: tuple[MatrixRate, ...]
+    launch_ns: float
+    theoretical: tuple[TheoreticalRate, ...]
+    copies: tuple[CopyRate, ...] = ()
+    memory: tuple[MemoryRate, ...] = ()
 
 
-def _of_cpu(source: torch.Tensor, target: torch.Tensor) -> Found:
-    return (
-        (),
-        cpu_matrix_rates(host_timed),
-        memory_bytes_per_s(source, target, host_timed),
-        launch_ns(source.device, lambda: None),
+def _of_cpu() -> Found:
+    threads = torch.get_num_threads()
+    return Found(
+        kernels=cpu_kernels(threads),
+        launch_ns=launch_ns(torch.device("cpu"), lambda: None),
+        theoretical=cpu_theory(threads),
     )
 
 
 def _of_gpu(device: torch.device) -> Found:
     timed = CudaTimed(torch.cuda, device)
-    found = (
-        copy_rates(device, timed),
-        gpu_matrix_rates(device, timed),
-        memory_bytes_per_s(*gpu_tensors(device), timed),
-        launch_ns(device, partial(torch.cuda.synchronize, device)),
+    found = Found(
+        copies=copy_rates(device, timed),
+        kernels=gpu_matrix_rates(device, timed),
+        memory=tuple(device_memory(*gpu_tensors(device), timed)),
+        launch_ns=launch_ns(device, partial(torch.cuda.synchronize, device)),
+        theoretical=gpu_theory(torch.cuda.get_device_properties(device)),
     )
     torch.cuda.empty_cache()  # others on the GPU may want what the large tensors took
     return found

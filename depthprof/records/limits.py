@@ -1,10 +1,16 @@
-"""What a machine could do at best, measured once: the floors of every stage come from it."""
+"""What a machine could do at best, measured once: the hardware bound of every stage."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+METHOD = 2
+"""How peak rates are found; a part of the fingerprint, so that another method measures again.
+
+1 took the device rates of one kernel each; 2 takes the best of several, beside theoretical rates.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,26 +28,55 @@ class MatrixRate:
     """Best rate of a large matrix product in one dtype ("fp32", "tf32", "fp16", "bf16").
 
     "fp32" is without TF32, as torch multiplies by default; "tf32" is float32 with TF32 allowed.
+    `kernel` is what reached it, empty in limits of an earlier depthprof.
     """
 
     dtype: str
     flops_per_s: float
+    kernel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRate:
+    """Best rate of memory for a pass over `size_bytes` (read and written), and what reached it.
+
+    `where` is "device", or "host" for the host's memory with up to torch's threads.
+    """
+
+    where: str
+    size_bytes: int
+    bytes_per_s: float
+    kernel: str
+
+
+@dataclass(frozen=True, slots=True)
+class TheoreticalRate:
+    """What the hardware's units do at their highest clock, in operations or bytes a second.
+
+    `what` is a dtype of the matrix product or "memory"; `basis` is how it was computed, in words.
+    """
+
+    what: str
+    per_s: float
+    basis: str
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Best rates of a machine and of one of its devices.
+    """Peak rates of a machine and of one of its devices.
 
     Attributes:
         fingerprint: of machine, device, threads and versions; they hold for it alone.
         created: when, as ISO 8601.
         device: resolved device; device_name, cpu: of the hardware; threads: torch's on the CPU.
         copies: of the link, empty on a CPU, where nothing is copied between devices.
-        matrix: of the device.
+        matrix: of the device, the best kernel of each dtype.
         memory_bytes_per_s: of the device's memory, read and written bytes together.
         launch_ns: host time of launching one small operation on the device.
         host_copy_bytes_per_s: of one core copying within the host's memory (read + written).
         core_bytes_per_s: of one core's simplest arithmetic over a large array (read + written).
+        kernels: all that were tried for `matrix`. memory: of device and host by size, through the
+            caches too. theoretical: of the device. All empty in limits of an earlier depthprof.
     """
 
     fingerprint: str
@@ -56,24 +91,63 @@ class Limits:
     launch_ns: float
     host_copy_bytes_per_s: float
     core_bytes_per_s: float
+    kernels: tuple[MatrixRate, ...] = ()
+    memory: tuple[MemoryRate, ...] = ()
+    theoretical: tuple[TheoreticalRate, ...] = ()
 
     def flops_per_s(self, dtype: str) -> float | None:
-        """Matrix rate of a dtype, None where it was not measured."""
+        """Best measured matrix rate of a dtype, None where it was not measured."""
         return next((rate.flops_per_s for rate in self.matrix if rate.dtype == dtype), None)
+
+    def theoretical_per_s(self, what: str) -> float | None:
+        """Theoretical rate of a dtype or of "memory", None where it is not known."""
+        return next((rate.per_s for rate in self.theoretical if rate.what == what), None)
+
+    def bound_flops_per_s(self, dtype: str) -> float | None:
+        """The matrix rate that nothing beats: the theoretical one, or more if that was measured.
+
+        Where no theoretical rate is known it is the best measured one. Half precision may be
+        multiplied as float32, which is the faster where no unit takes it as it is.
+        """
+        rates = [self.theoretical_per_s(dtype), self.flops_per_s(dtype)]
+        known = [rate for rate in rates if rate is not None]
+        if known and dtype in ("fp16", "bf16"):
+            known.append(self.bound_flops_per_s("fp32") or 0.0)
+        return max(known, default=None)
+
+    def bound_bytes_per_s(self, where: str, size_bytes: float) -> float:
+        """The memory rate that nothing beats in a pass over `size_bytes` (read and written).
+
+        A smaller pass may lie in a faster cache: the best of all sizes from the largest measured
+        one up that is no larger than this, and the theoretical rate of the memory.
+
+        Args:
+            where: "device" or "host".
+        """
+        measured_at = "host" if self.device == "cpu" else where  # a CPU's memory is the host's
+        known = [rate for rate in self.memory if rate.where == measured_at]
+        if not known:  # limits of an earlier depthprof
+            return self.memory_bytes_per_s if where == "device" else self.host_copy_bytes_per_s
+        below = [rate.size_bytes for rate in known if rate.size_bytes <= size_bytes]
+        least = max(below, default=0)
+        theory = self.theoretical_per_s("memory") if where == "device" else None
+        measured = max(rate.bytes_per_s for rate in known if rate.size_bytes >= least)
+        return max(measured, theory or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class StageFloor:
-    """The least time a stage could take on this machine, and what bounds it.
+    """The hardware bound of a stage, the least time it could take on this machine.
 
     Attributes:
         stage: its name.
         floor_ns: the largest of the times below (Williams, Waterman and Patterson, Roofline,
             CACM 52 (2009) 65-76: work over rate, traffic over bandwidth).
         bound_by: "arithmetic", "memory", "link" or "launches".
-        reached_ratio: floor over the measured median: 1 is the hardware's limit.
-        flops_ratio: for forward, the time its FLOPs need at the matrix rates they may use over the
+        reached_ratio: the bound over the measured median: 1 is all that the hardware can do.
+        flops_ratio: for forward, the time its FLOPs need at the peak rates they may use over the
             measured one (MFU: Chowdhery et al., PaLM, 2022, appendix B); None elsewhere.
+        holds: False where the stage took less, so that the bound is wrong.
     """
 
     stage: str
@@ -81,6 +155,7 @@ class StageFloor:
     bound_by: str
     reached_ratio: float
     flops_ratio: float | None = None
+    holds: bool = True
 
 
 def limits_fingerprint(
@@ -92,16 +167,19 @@ def limits_fingerprint(
         cpu: its name. device_name: of the device, the same on a CPU. threads: torch's.
         torch: its version. driver, gpu: the GPU's, and its address; None on a CPU.
     """
-    text = json.dumps([cpu, device_name, threads, torch, driver, gpu])
+    text = json.dumps([cpu, device_name, threads, torch, driver, gpu, METHOD])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def limits_from(data: Mapping[str, Any]) -> Limits:
-    """Make limits from a plain mapping, as they are kept."""
+    """Make limits from a plain mapping, as they are kept; earlier ones lack the last three."""
     return Limits(
         **{
             **data,
             "copies": tuple(CopyRate(**rate) for rate in data["copies"]),
             "matrix": tuple(MatrixRate(**rate) for rate in data["matrix"]),
+            "kernels": tuple(MatrixRate(**rate) for rate in data.get("kernels", ())),
+            "memory": tuple(MemoryRate(**rate) for rate in data.get("memory", ())),
+            "theoretical": tuple(TheoreticalRate(**rate) for rate in data.get("theoretical", ())),
         }
     )

@@ -1,11 +1,12 @@
-"""Findings and floors as the reports show them: lines, cells and plain mappings."""
+"""Findings and hardware bounds as the reports show them: lines, cells and plain mappings."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from depthprof.findings import facts_of, find, foremost
+from depthprof.findings.facts import SideFacts
 from depthprof.records import Finding, Judged, StageFloor
 from depthprof.report.rows import Row, head, rows
 from depthprof.report.wording import headings
@@ -14,15 +15,13 @@ from depthprof.units import duration, percent
 SHOWN = 3
 """Findings a terminal shows; the report has them all."""
 
-LEGEND = (
-    "Floor: the least time this machine allows, the share of it that is reached, and what bounds it"
-)
-MFU_LEGEND = "; MFU is the share of the matrix rate"
+LEGEND = "Bound: the least time this hardware allows, the share reached, and what bounds it"
+MFU_LEGEND = "; MFU is the share of the peak matrix rate"
 
 OF_BATCH = "Figures and gains are of a whole batch."
 
 WORTH_RATIO = 0.01
-"""A stage that takes less of the iteration has its floor in the report, and not in the terminal."""
+"""A stage that takes less of the iteration has its bound in the report, and not in the terminal."""
 
 LINES = 2
 """Lines of a terminal that one finding may take."""
@@ -98,42 +97,67 @@ def finding_rows(judged: Judged) -> list[dict[str, Any]]:
 
 
 def limit_lines(judged: Judged) -> list[tuple[str, str]]:
-    """How much of the limit the stages reach, a line a side: whose, and its longer stages.
+    """How much of the hardware bound the stages reach: whose, and its longer stages.
 
-    As ("of the limit", "forward 38 % (arithmetic), return 2 % (memory)").
+    As ("hardware bound", "reached: forward 38 % (arithmetic), return 2 % (memory)"). A bound that a
+    stage beats is a line of its own.
     """
     names = headings(judged.run) if judged.run.is_comparison else ("",)
     lines = []
     for name, side in zip(names, facts_of(judged).sides, strict=True):
-        texts = [
-            f"{floor.stage} {percent(floor.reached_ratio)} ({floor.bound_by})"
+        longer = [
+            floor
             for floor in side.floors.values()
             if side.judged_ns[floor.stage] >= WORTH_RATIO * side.total_ns
         ]
-        if texts:
-            lines.append((f"of the limit, {name}" if name else "of the limit", ", ".join(texts)))
+        texts = [
+            f"{floor.stage} {percent(floor.reached_ratio)} ({floor.bound_by})"
+            for floor in longer
+            if floor.holds
+        ]
+        said = [f"reached: {', '.join(texts)}"] if texts else []
+        head = f"hardware bound, {name}" if name else "hardware bound"
+        lines += [(head, text) for text in (*said, *_beaten(side, longer))]
     return lines
 
 
+def _beaten(side: SideFacts, floors: Iterable[StageFloor]) -> list[str]:
+    """What is wrong with the bounds that a side's stages beat, a sentence each."""
+    return [
+        f"{floor.stage} took less ({duration(side.judged_ns[floor.stage])}) than the hardware bound"
+        f" allows ({duration(floor.floor_ns)}, {floor.bound_by}): the bound is wrong, not the"
+        " measurement; please report"
+        for floor in floors
+        if not floor.holds
+    ]
+
+
 def floored_head(judged: Judged) -> tuple[str, ...]:
-    """Names of the table's columns, the floors' after them where there are any."""
+    """Names of the table's columns, the bounds' after them where there are any."""
     if not any(_floors(judged)):
         return head(judged)
     if not judged.run.is_comparison:
-        return (*head(judged), "floor")
-    return (*head(judged), *(f"floor of {name}" for name in headings(judged.run)))
+        return (*head(judged), "bound")
+    return (*head(judged), *(f"bound of {name}" for name in headings(judged.run)))
 
 
 def floor_legend(judged: Judged) -> str:
-    """What the floors' columns are; empty where there are none."""
+    """What the bounds' columns are, and which bounds are wrong; empty where there are none."""
     cells = [_cell(floor) for side in _floors(judged) for floor in side.values()]
     if not cells:
         return ""
-    return f"{LEGEND}{MFU_LEGEND if any('MFU' in cell for cell in cells) else ''}."
+    legend = f"{LEGEND}{MFU_LEGEND if any('MFU' in cell for cell in cells) else ''}."
+    names = headings(judged.run) if judged.run.is_comparison else ("",)
+    wrong = [
+        f"{name}: {sentence}" if name else sentence
+        for name, side in zip(names, facts_of(judged).sides, strict=True)
+        for sentence in _beaten(side, side.floors.values())
+    ]
+    return " ".join([legend, *(f"{one[0].upper()}{one[1:]}." for one in wrong)])
 
 
 def floored_rows(judged: Judged) -> list[Row]:
-    """The table's rows with a cell for each side's floor, where there are any."""
+    """The table's rows with a cell for each side's bound, where there are any."""
     floors = _floors(judged)
     if not any(floors):
         return rows(judged)
@@ -149,7 +173,7 @@ def findings_document(judged: Judged) -> list[dict[str, Any]]:
 
 
 def floors_document(judged: Judged) -> list[dict[str, Any]]:
-    """All floors as plain mappings for JSON, each with its side's name."""
+    """All hardware bounds as plain mappings for JSON, each with its side's name."""
     return [
         {"side": side.name, **asdict(floor)}
         for side, floors in zip(judged.run.sides, _floors(judged), strict=True)
@@ -158,7 +182,7 @@ def floors_document(judged: Judged) -> list[dict[str, Any]]:
 
 
 def _floors(judged: Judged) -> list[Mapping[str, StageFloor]]:
-    """Floors by side and stage, of an iteration, or of a picture where the table is."""
+    """Bounds by side and stage, of an iteration, or of a picture where the table is."""
     found: list[Mapping[str, StageFloor]] = []
     for side in facts_of(judged).sides:
         pictures = side.side.workload.batch if by_picture(judged) else 1
@@ -179,6 +203,8 @@ def by_picture(judged: Judged) -> bool:
 def _cell(floor: StageFloor | None) -> str:
     if floor is None:
         return ""
+    if not floor.holds:
+        return f"wrong: {duration(floor.floor_ns)}, {floor.bound_by}"
     text = f"{duration(floor.floor_ns)}: {percent(floor.reached_ratio)}, {floor.bound_by}"
     if floor.bound_by == "arithmetic":
         return f"{text} (MFU)"

@@ -92,13 +92,12 @@ def side_remarks(side: SideGate) -> list[str]:
     remarks += side.notes
     if side.is_same_code:
         remarks.append("code and weights are identical on both sides, by hash")
-    if side.launches and side.judgement is not None and side.fewest_launches:
-        if min(side.launches) < side.fewest_launches:
-            remarks.append(
-                f"{side.launches[0]} launches then, {side.launches[1]} now: at least"
-                f" {side.fewest_launches} on each side decide anything; measure both with"
-                f" --launches {side.fewest_launches + 2}"
-            )
+    if side.judgement is not None and min(side.launches, default=0) < side.fewest_launches:
+        remarks.append(
+            f"{side.launches[0]} launches then, {side.launches[1]} now: at least"
+            f" {side.fewest_launches} on each side decide anything; measure both with"
+            f" --launches {side.fewest_launches + 2}"
+        )
     if (known := side.policy.calibration) is not None and side.judgement is not None:
         longest_known = longest_stage(known)
         floor = (

@@ -4,8 +4,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from depthprof.records import BlockConditions, Judged, Policy, Run, Trait
-from tests.findings.made import DEPTH_BYTES, Made, judged, on_cpu
+from depthprof.records import (
+    BlockConditions,
+    Judged,
+    Limits,
+    MatrixRate,
+    Policy,
+    Run,
+    TheoreticalRate,
+    Trait,
+)
+from tests.findings.made import CPU_LIMITS, DEPTH_BYTES, Made, judged, on_cpu
 from tests.records.gpu import telemetry
 
 
@@ -76,6 +85,23 @@ def in_place(run: Run, places: list[tuple[int, ...]], rows: list[np.ndarray]) ->
         device_ns=np.tile(known[:1], (len(rows), 1)),
     )
     return replace(run, samples=samples)
+
+
+def kernels(torch_flops_per_s: float) -> Limits:
+    """Limits of a CPU on which oneDNN multiplies at 50 TFLOP/s."""
+    known = (
+        MatrixRate("fp32", torch_flops_per_s, "torch.mm"),
+        MatrixRate("fp32", 50e12, "torch mkldnn_linear"),
+        MatrixRate("fp32", 30e12, "numpy.matmul"),
+    )
+    return replace(
+        CPU_LIMITS, kernels=known, theoretical=(TheoreticalRate("fp32", 60e12, "made up"),)
+    )
+
+
+def multiplying(torch_flops_per_s: float, forward_us: float = 60_000) -> Judged:
+    side = on_cpu(host_us={"forward": forward_us})
+    return judged(side, limits=kernels(torch_flops_per_s))
 
 
 CASES = {
@@ -187,6 +213,18 @@ CASES = {
             judged(Made(device_us={"d2h": 1_700}, work=None)),
             judged(Made(device_us={"d2h": 9}, work={"d2h": (0, 40, 40, 1)})),  # latency
             judged(on_cpu()),
+        ),
+    ),
+    "slow_products": Case(
+        multiplying(22e12),
+        "forward",
+        (
+            multiplying(50e12),
+            multiplying(22e12, forward_us=10_000),  # forward itself went at 40 TFLOP/s
+            judged(on_cpu(), limits=CPU_LIMITS),  # of an earlier depthprof: one kernel
+            judged(on_cpu(), limits=replace(kernels(22e12), threads=2)),
+            judged(Made(), limits=replace(kernels(22e12), device="cuda:0", threads=4)),
+            judged(on_cpu(workload={"dtype": "bf16"}), limits=kernels(22e12)),
         ),
     ),
     "carry_over": Case(

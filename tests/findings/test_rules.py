@@ -159,6 +159,28 @@ def test_attention_gains_what_was_measured_with_sdpa_and_nothing_is_claimed_with
     assert other.gain_ns is None
 
 
+def test_slow_products_gain_what_the_faster_kernel_saves_them() -> None:
+    (finding,) = of_code(CASES["slow_products"].loud, "slow_products")
+    assert finding.text == "torch's float32 products run at 44 % of what this CPU does"
+    assert finding.gain_ns == pytest.approx(400e9 / 22e12 * 1e9 - 400e9 / 50e12 * 1e9)
+    assert ("theoretical rate", "60.0 TFLOP/s") in [(f.name, f.value) for f in finding.evidence]
+    assert "mkldnn" in finding.remedy
+
+
+def test_no_gain_comes_from_a_bound_that_is_beaten() -> None:
+    """Copies and forwards that took less than the link or the arithmetic allow."""
+    quick = Made(device_us={"d2h": 40, "forward": 30}, host_us={"forward": 40}, traits=[PAGEABLE])
+    made = judged(quick)
+    (side,) = facts_of(made).sides
+    assert [side.floors[stage].holds for stage in ("d2h", "forward")] == [False, False]
+    assert side.above_floor_ns("d2h") is None
+    for code in ("pageable_copy", "transfer_bound", "launch_bound"):
+        (finding,) = (one for one in of_code(made, code) if one.stage in ("d2h", "forward"))
+        assert finding.gain_ns is None
+    (pageable,) = of_code(made, "pageable_copy")
+    assert "24.0 GB/s, which this copy beats" in [figure.value for figure in pageable.evidence]
+
+
 def test_blocks_tell_of_throttling_where_nobody_read_beside_them() -> None:
     (finding,) = of_code(judged(Made(), conditions=conditions(0, 0x08)), "throttled")
     assert "50 % of 2 readings (hardware slowdown)" in finding.text

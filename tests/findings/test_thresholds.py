@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from depthprof.records import Judged
-from tests.findings.cases import FLOAT64, IMAGE, TABLE, in_turns, trait
+from tests.findings.cases import FLOAT64, IMAGE, TABLE, in_turns, multiplying, trait
 from tests.findings.made import CPU_LIMITS, DEPTH_BYTES, Made, judged, of_code, on_cpu
 
 SMALL = {"return": (0, 30_000, 30_000, 0), "preprocess": (0, 0, 0, 0)}
@@ -57,6 +57,7 @@ PAIRS = {
         judged(on_cpu(traits=[replace(FLOAT64, amount=65_536)])),
         judged(on_cpu(traits=[replace(FLOAT64, amount=65_535)])),
     ),
+    "slow_products SLOW_RATIO": (multiplying(37e12), multiplying(38e12)),
     "more_bytes_than_needed WORTH_RATIO": (given(1.51), given(1.49)),
 }
 

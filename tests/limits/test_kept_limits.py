@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from depthprof import api
+from depthprof.cli.commands import MEASURED_AGAIN
 from depthprof.cli.main import main
 from depthprof.errors import BadRunFile, OutputError
-from depthprof.limitsfile import FOLDER, kept_limits, write_limits
-from depthprof.records import CopyRate, Limits, MatrixRate, Workload
+from depthprof.limitsfile import FOLDER, kept_limits, outdated, write_limits
+from depthprof.records import CopyRate, Limits, MatrixRate, MemoryRate, TheoreticalRate, Workload
 from depthprof.report.limited import print_limits
 from depthprof.units import rate
 from tests.records.gpu import LIMITS
@@ -40,7 +41,7 @@ def test_limits_are_found_as_they_were_written(
     file = write_limits(limits, folder)
     assert file.name == "ab12.json"
     assert kept_limits(folder) == {"ab12": limits}
-    assert json.loads(file.read_text())["schema"] == 1
+    assert json.loads(file.read_text())["schema"] == 2
 
 
 BROKEN: dict[str, Mapping[str, Any]] = {
@@ -53,6 +54,11 @@ BROKEN: dict[str, Mapping[str, Any]] = {
     "name": {"device_name": 3},
     "threads": {"threads": 1.5},
     "rate of a product": {"matrix": [{"dtype": "fp32", "flops_per_s": None}]},
+    "rate of a kernel": {"kernels": [{"dtype": "fp32", "flops_per_s": -1.0, "kernel": "mm"}]},
+    "size of a pass": {
+        "memory": [{"where": "host", "size_bytes": 1.5, "bytes_per_s": 1.0, "kernel": "copy"}]
+    },
+    "theoretical rate": {"theoretical": [{"what": "fp32", "per_s": 0, "basis": "none"}]},
     "rate of a copy": {
         "copies": [
             {"direction": "h2d", "memory": "pinned", "size_bytes": 0, "bytes_per_s": 1.0},
@@ -82,7 +88,7 @@ def test_other_texts_are_refused_too(text: str, tmp_path: Path) -> None:
 
 def test_newer_renamed_unreadable_and_unwritable_files_are_refused(tmp_path: Path) -> None:
     file = write_limits(LIMITS, tmp_path)
-    file.write_text(file.read_text().replace('"schema": 1', '"schema": 2'))
+    file.write_text(file.read_text().replace('"schema": 2', '"schema": 3'))
     with pytest.raises(BadRunFile, match="newer depthprof"):
         kept_limits(tmp_path)
     write_limits(LIMITS, tmp_path).rename(tmp_path / "cd34.json")
@@ -124,6 +130,71 @@ def test_limits_are_measured_once_kept_and_shown(
     assert main(["limits", "--fresh", "--json", "-"]) == 0
     asked = [(workload.device, workload.threads, known) for workload, known in taken]
     assert asked == [("cuda:1", 4, []), ("auto", None, ["ab12"]), ("auto", None, [])]
+
+
+def earlier(limits: Limits) -> Limits:
+    """As an earlier depthprof kept them, under another fingerprint."""
+    return replace(limits, fingerprint="0ld1", kernels=(), memory=(), theoretical=())
+
+
+def write_as_earlier(limits: Limits, folder: Path) -> None:
+    file = write_limits(earlier(limits), folder)
+    document = json.loads(file.read_text()) | {"schema": 1}
+    for name in ("kernels", "memory", "theoretical"):
+        del document[name]
+    for one in document["matrix"]:
+        del one["kernel"]
+    file.write_text(json.dumps(document))
+
+
+@pytest.mark.usefixtures("taken")
+def test_limits_of_an_earlier_depthprof_are_read_and_measured_again_with_a_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_as_earlier(LIMITS, FOLDER)
+    assert kept_limits(FOLDER) == {"0ld1": earlier(LIMITS)}
+    assert main(["limits"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == f"{MEASURED_AGAIN}\n"
+    assert set(kept_limits(FOLDER)) == {"0ld1", "ab12"}
+    assert main(["limits"]) == 0
+    assert not capsys.readouterr().err  # once
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"device_name": "other"}, {"threads": 9}, {"kernels": (MatrixRate("fp32", 1e9, "mm"),)}],
+)
+def test_limits_of_another_machine_or_a_new_version_of_torch_say_nothing(
+    other: dict[str, Any],
+) -> None:
+    assert outdated({"0ld1": earlier(LIMITS)}, LIMITS)
+    assert not outdated({"0ld1": replace(earlier(LIMITS), **other)}, LIMITS)
+    assert not outdated({"0ld1": earlier(LIMITS), "ab12": LIMITS}, LIMITS)
+
+
+def test_the_table_shows_what_was_measured_beside_the_theory_and_all_kernels() -> None:
+    tried = (
+        MatrixRate("fp32", 104e9, "torch.mm"),
+        MatrixRate("fp32", 161e9, "torch mkldnn_linear"),
+    )
+    limits = replace(
+        LIMITS,
+        matrix=tried[1:],
+        kernels=tried,
+        memory=(MemoryRate("host", 1 << 21, 76e9, "numpy add"),),
+        theoretical=(TheoreticalRate("fp32", 237e9, "1 core x 64 FLOP a cycle x 3.70 GHz"),),
+    )
+    console = Console(file=io.StringIO(), width=80, force_terminal=False)
+    print_limits(limits, console)
+    assert isinstance(console.file, io.StringIO)
+    lines = [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
+    assert "matrix product, fp32 161 GFLOP/s 237 GFLOP/s" in lines
+    assert "device memory, read and written 3.00 TB/s unknown" in lines
+    assert "torch.mm fp32 104 GFLOP/s" in lines
+    assert "host 2.0 MiB 76.0 GB/s numpy add" in lines
+    assert "theoretical, fp32: 1 core x 64 FLOP a cycle x 3.70 GHz" in lines
+    assert max(map(len, console.file.getvalue().splitlines())) <= 80
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from depthprof.limits import best, device, fingerprint_of, host, matrix, measure_limits, measuring
+from depthprof.limits import (
+    best,
+    device,
+    fingerprint_of,
+    host,
+    kernels,
+    matrix,
+    measure_limits,
+    measuring,
+    memory,
+)
 from depthprof.limits.copies import SIZES_BYTES, copy_rates
 from depthprof.records import Limits, limits_fingerprint, limits_from
 from tests.records.gpu import LIMITS
@@ -24,7 +34,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of some milliseconds."""
     for module in (host, device, matrix):
         monkeypatch.setattr(module, "PART_S", 0.02)
-    monkeypatch.setattr(matrix, "CPU_SIDES", (128,))
+    for module in (kernels, memory):
+        monkeypatch.setattr(module, "PART_S", 0.001)
+    monkeypatch.setattr(kernels, "TRIAL_SIDE", 64)
+    monkeypatch.setattr(kernels, "DTYPES", {"fp32": torch.float32})
+    monkeypatch.setattr(kernels.cpu_kernels, "__defaults__", ((128,),))
 
 
 def rates_of(limits: Limits) -> list[float]:
@@ -49,6 +63,13 @@ def test_limits_of_this_cpu_are_sane_and_found_again() -> None:
         assert all(0 < one.flops_per_s < math.inf for one in limits.matrix)
         assert limits.launch_ns < 1e6
         assert limits_from(asdict(limits)) == limits
+        for one in limits.matrix:
+            assert one.flops_per_s == max(
+                other.flops_per_s for other in limits.kernels if other.dtype == one.dtype
+            )
+            assert one.flops_per_s <= (limits.bound_flops_per_s(one.dtype) or 0.0)
+        assert {"torch.mm", "torch conv2d, channels last"} <= {k.kernel for k in limits.kernels}
+        assert limits.memory_bytes_per_s == limits.memory[-1].bytes_per_s
     for three in zip(*map(rates_of, takes), strict=True):
         low, middle, high = sorted(three)
         assert middle < 3 * low or high < 3 * middle  # two takes agree, whatever disturbed a third
@@ -205,12 +226,16 @@ def test_a_gpu_has_all_parts_though_nothing_can_be_pinned(monkeypatch: pytest.Mo
     monkeypatch.setattr(device, "GPU_BYTES", 1 << 20)
     waits: list[object] = []
     monkeypatch.setattr(torch.cuda, "synchronize", waits.append)
-    copies, rates, memory, launch = measuring._of_gpu(CPU)
-    assert {one.direction for one in copies} == {"h2d", "d2h"}
-    assert {one.size_bytes for one in copies} == set(SIZES_BYTES)
-    assert len(rates) == 4
-    assert memory > 0
-    assert launch > 0
+    facts = SimpleNamespace(major=9, minor=0, multi_processor_count=132, clock_rate=1_980_000)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: facts)
+    found = measuring._of_gpu(CPU)
+    assert {one.direction for one in found.copies} == {"h2d", "d2h"}
+    assert {one.size_bytes for one in found.copies} == set(SIZES_BYTES)
+    assert len(found.kernels) == 4
+    assert all(one.bytes_per_s > 0 for one in found.memory)
+    assert {one.where for one in found.memory} == {"device"}
+    assert {one.what for one in found.theoretical} == {"fp32", "tf32", "fp16", "bf16"}
+    assert found.launch_ns > 0
     assert waits
 
 

@@ -104,11 +104,12 @@ def test_a_run_without_findings_says_nothing_of_them() -> None:
 def test_limits_are_told_a_line_a_side_where_they_are_known() -> None:
     (line,) = found.limit_lines(RUNS["cpu"])
     assert line == (
-        "of the limit",
-        "preprocess 36 % (memory), forward 13 % (arithmetic)",  # the others are too short
+        "hardware bound",
+        # the others are too short
+        "reached: preprocess 36 % (memory), forward 13 % (arithmetic)",
     )
     names = [name for name, _ in found.limit_lines(RUNS["compared"])]
-    assert names == ["of the limit, v1", "of the limit, v2"]
+    assert names == ["hardware bound, v1", "hardware bound, v2"]
     assert not found.limit_lines(judged(V2, limits=None))
 
 
@@ -122,8 +123,35 @@ def test_markdown_has_every_finding_and_every_floor(name: str) -> None:
     head, rules, *rows = (line for line in text.splitlines() if line.startswith("|"))
     assert len(re.findall(r"(?<!\\)\|", head)) == rules.count("|")
     floors = found.floors_document(RUNS[name])
-    assert head.count("floor") == (len(RUNS[name].run.sides) if floors else 0)
-    assert sum(len(re.findall(r": [<>0-9. ]+ %, ", row)) for row in rows[:8]) == len(floors)
+    assert head.count("bound") == (len(RUNS[name].run.sides) if floors else 0)
+    shares = sum(len(re.findall(r": [<>0-9. ]+ %, ", row)) for row in rows[:8])
+    assert shares == sum(floor["holds"] for floor in floors)
+    assert sum(row.count("| wrong: ") for row in rows[:8]) == len(floors) - shares
+
+
+QUICK = Made(device_us={"forward": 7_900, "d2h": 40}, host_us={"d2h": 40})
+WRONG = "(8.00 ms, arithmetic): the bound is wrong, not the measurement; please report"
+
+
+@pytest.mark.parametrize("sides", [(QUICK,), (QUICK, QUICK), (V1, QUICK)])
+def test_a_result_beyond_its_bound_is_a_fault_of_the_bound_in_every_report(
+    sides: tuple[Made, ...],
+) -> None:
+    run = judged(*sides)
+    beaten = sides.count(QUICK)
+    said = f"forward took less (7.90 ms) than the hardware bound allows {WRONG}"
+    lines = [text for _, text in found.limit_lines(run) if text == said]
+    assert len(lines) == beaten
+    terminal = " ".join(" ".join(shown(run, 80)).split())
+    assert "the bound is wrong" in terminal
+    assert not re.search(r"forward 1\d\d %", terminal)
+    page = html(run, {})
+    for text in (markdown(run), page):
+        assert text.lower().count(said.lower()) == beaten
+        assert text.count("wrong: 8.00 ms, arithmetic") == beaten
+    told = [one for one in summary(run)["floors"] if one["stage"] == "forward"]
+    assert [one["holds"] for one in told] == [side is not QUICK for side in sides]
+    assert all(one["reached_ratio"] > 1 for one in told if not one["holds"])
 
 
 def test_a_floor_s_cell_has_time_share_and_bound() -> None:
@@ -153,7 +181,7 @@ def test_the_summary_has_findings_and_floors_in_full(name: str) -> None:
     assert {told["side"] for told in document["floors"]} <= {"a", "b"}
     for told in document["floors"]:
         assert set(told) == {
-            *("side", "stage", "floor_ns", "bound_by", "reached_ratio", "flops_ratio")
+            *("side", "stage", "floor_ns", "bound_by", "reached_ratio", "flops_ratio", "holds")
         }
 
 

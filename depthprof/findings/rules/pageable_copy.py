@@ -31,7 +31,7 @@ def rule(facts: Facts) -> Iterator[Finding]:
             if not (side.on_gpu and took_ns > 0 and trait.amount > 0):
                 continue
             reached = trait.amount / took_ns * NS_PER_S
-            best = facts.limits and pinned_bytes_per_s(facts.limits, stage, trait.amount)
+            best = _best(facts, stage, trait.amount)
             size = binary_size(trait.amount)
             yield Finding(
                 CODE,
@@ -42,8 +42,19 @@ def rule(facts: Facts) -> Iterator[Finding]:
                     ("bytes", size),
                     (f"{stage}, measured", duration(took_ns)),
                     ("rate, measured", byte_rate(reached)),
-                    ("rate of the link, pinned", byte_rate(best) if best else "not measured"),
+                    ("rate of the link, pinned", _link(best, reached)),
                 ),
                 side.above_floor_ns(stage),
                 REMEDY,
             )
+
+
+def _best(facts: Facts, stage: str, size_bytes: float) -> float | None:
+    limits = facts.limits
+    return None if limits is None else pinned_bytes_per_s(limits, stage, size_bytes)
+
+
+def _link(best: float | None, reached: float) -> str:
+    if best is None:
+        return "not measured"
+    return f"{byte_rate(best)}{', which this copy beats' if reached > best else ''}"
