@@ -48,7 +48,8 @@ def pinned_bytes_per_s(limits: Limits, direction: str, size_bytes: float) -> flo
 
     A copy takes a latency and a time by its size, so between two measured sizes its time is on the
     straight line through theirs, and never longer than that of a larger copy. Below the measured
-    sizes the smallest one's rate holds, beyond them the best of all.
+    sizes the smallest one's rate holds, beyond them the best of all, in no less time than the
+    largest took.
 
     Args:
         direction: "h2d" or "d2h".
@@ -68,7 +69,8 @@ def pinned_bytes_per_s(limits: Limits, direction: str, size_bytes: float) -> flo
     if size_bytes <= sizes[0]:
         return float(sizes[0] / least_s[0])
     if size_bytes >= sizes[-1]:
-        return float((sizes / least_s).max())
+        at_best_s = size_bytes / float((sizes / least_s).max())
+        return size_bytes / max(at_best_s, float(least_s[-1]))
     return float(size_bytes / np.interp(size_bytes, sizes, least_s))
 
 

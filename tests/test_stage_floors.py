@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from depthprof.floors import pinned_bytes_per_s, stage_floors
@@ -235,6 +235,7 @@ def test_between_measured_sizes_the_time_is_on_a_straight_line() -> None:
 
 
 @whenever
+@example([(1, 1000.0), (3, 5001.0)], 2, 3)
 @given(
     st.lists(st.tuples(st.integers(1, 10**10), st.floats(1e3, 1e10)), min_size=1, max_size=6),
     st.integers(1, 10**12),
