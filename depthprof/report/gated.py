@@ -115,10 +115,10 @@ def side_remarks(side: SideGate) -> list[str]:
     )
     longest = _longest(side)
     if longest is not None and widest is not None:
-        least = f"; in {widest[0]}, the least certain stage, one of {percent(widest[1])}"
+        beside = f"; in {widest[0]}, the least certain stage, one of {percent(widest[1])}"
         remarks.append(
             f"a slow-down of {percent(longest[1])} in {longest[0]} would have been seen"
-            f"{'' if widest[0] == longest[0] else least}"
+            f"{'' if widest[0] == longest[0] else beside}"
         )
     return remarks + _left_out(side)
 

@@ -166,7 +166,7 @@ def test_a_floor_s_cell_has_time_share_and_bound() -> None:
 
 @every_run
 def test_the_page_has_every_finding_with_its_evidence(name: str) -> None:
-    page = html(RUNS[name], {})
+    page = re.sub(r"<wbr>|</?span[^>]*>", "", html(RUNS[name], {}))  # where lines may break
     for one in find(RUNS[name]):
         assert f"rule {one.code}" in page
         for figure in one.evidence:
