@@ -16,6 +16,7 @@ from depthprof.report.html import html
 from depthprof.report.markdown import markdown
 from depthprof.report.summary import summary
 from depthprof.runfile import DRILLED_FILE, RUN_FILE
+from depthprof.textfile import write_text
 
 
 def reserve(out: Path) -> None:
@@ -46,7 +47,7 @@ def write(judged: Judged, out: str | Path) -> Path:
     made = Path(tempfile.mkdtemp(dir=out, prefix=".depthprof-"))
     try:
         place = _free(out / folder_name(judged.run))
-        (made / RUN_FILE).write_text(encode(judged.run, judged.policy), encoding="utf-8")
+        write_text(made / RUN_FILE, encode(judged.run, judged.policy))
         _reports(judged, made, place)
         made.chmod(0o755)
         made.rename(place)
@@ -95,7 +96,7 @@ def _reports(judged: Judged, folder: Path, place: Path) -> None:
     if drilled is not None:
         texts[DRILLED_FILE] = lambda: json.dumps(asdict(drilled), indent=2) + "\n"
     for name, make in texts.items():
-        (folder / name).write_text(make(), encoding="utf-8")
+        write_text(folder / name, make())
 
 
 def _free(place: Path) -> Path:
