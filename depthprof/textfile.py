@@ -97,7 +97,10 @@ codecs.register_error(ESCAPE, _escape)
 def _unmarked(data: bytes) -> str:
     """UTF-16 without a mark shows in its zeros, where the text begins with two ASCII signs."""
     begin = [byte == 0 for byte in data[:4]]
-    kinds = {(False, True) * 2: "utf-16-le", (True, False) * 2: "utf-16-be"}
+    kinds: dict[tuple[bool, ...], str] = {
+        (False, True) * 2: "utf-16-le",
+        (True, False) * 2: "utf-16-be",
+    }
     return kinds.get(tuple(begin), "utf-8")
 
 
