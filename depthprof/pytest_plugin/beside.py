@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from depthprof.errors import BadInput
+from depthprof.pytest_plugin.guarding import end, guarded
 
 FIXTURE = "depth_profile"
 
@@ -103,7 +104,9 @@ class Beside:
     @pytest.hookimpl(optionalhook=True)
     def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
         """Tell of GPU, driver, torch and threads."""
-        if self._ours:
+        if not self._ours:
+            return
+        with guarded(self._config):
             from depthprof.benchmarkfile import KEY
             from depthprof.pytest_plugin.machines import fingerprint
 
@@ -117,12 +120,13 @@ class Beside:
         """Keep every sample of our entries, which a save drops without --benchmark-save-data."""
         if not self._ours:
             return
-        from depthprof.benchmarkfile import own_part
+        with guarded(self._config):
+            from depthprof.benchmarkfile import own_part
 
-        data = {made.fullname: made.stats.data for made in benchmarks}
-        for entry in output_json["benchmarks"]:
-            if own_part(entry["extra_info"]) is not None:
-                entry["stats"]["data"] = data[entry["fullname"]]
+            data = {made.fullname: made.stats.data for made in benchmarks}
+            for entry in output_json["benchmarks"]:
+                if own_part(entry["extra_info"]) is not None:
+                    entry["stats"]["data"] = data[entry["fullname"]]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
@@ -131,7 +135,16 @@ class Beside:
             return (yield)
         finally:
             if self._ours:
-                self._tell(terminalreporter)
+                with guarded(self._config):
+                    self._tell(terminalreporter)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
+        """Let errors of ours that nobody foresaw be the last that is said."""
+        try:
+            return (yield)
+        finally:
+            end(session)
 
     def _tell(self, reporter: pytest.TerminalReporter) -> None:
         from depthprof.pytest_plugin.measuring import account_of, account_sentence
