@@ -2,12 +2,21 @@
 
 import sys
 
-from depthprof.cli.main import main
+from depthprof.cli.main import EXIT_REFUSED, main
+from depthprof.cli.output import hold_descriptors
 
 
 def run() -> None:
-    """Run the command line and leave with its exit code."""
-    sys.exit(main())
+    """Run the command line and leave with its exit code.
+
+    Python would end with 1, which is a verdict, if even the report of an error failed.
+    """
+    code = EXIT_REFUSED
+    try:
+        hold_descriptors()
+        code = main()
+    finally:
+        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 
 from depthprof.errors import BadRunFile
 from depthprof.records import Policy, Run, decode, encode
+from depthprof.textfile import NotText, read_text
 
 KEY = "depthprof"
 """Key of what is ours in an entry's extra_info and in machine_info."""
@@ -39,8 +40,8 @@ def unpack(text: str, name: str) -> tuple[Run, Policy]:
 def is_benchmark_file(file: Path) -> bool:
     """Whether a file looks as pytest-benchmark's do; a file that cannot be read does not."""
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        document = json.loads(read_text(file))
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(document, dict) and isinstance(document.get("benchmarks"), list)
 
@@ -56,10 +57,12 @@ def read_runs(path: str | Path) -> tuple[tuple[Run, Policy], ...]:
     """
     file = Path(path)
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(read_text(file))
     except OSError as error:
         raise BadRunFile(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except NotText as error:
+        raise BadRunFile(f"{file} is not text: {error}") from None
+    except (ValueError, RecursionError) as error:
         raise BadRunFile(f"{file} is not JSON, or was cut short ({error})") from error
     if not isinstance(document, dict) or not isinstance(document.get("benchmarks"), list):
         raise BadRunFile(f'{file} is not of pytest-benchmark: it has no list "benchmarks"')

@@ -64,7 +64,12 @@ class OutOfMemory(PipelineError):
 
 
 class WorkerLost(PipelineError):
-    """The worker process crashed, was killed, or hung."""
+    """The worker process crashed, was killed, or hung.
+
+    `printed` is all that it printed, if it ended by an error that nobody foresaw.
+    """
+
+    printed = ""
 
 
 class OutputError(DepthprofError):

@@ -91,7 +91,7 @@ class Iteration:
                     self._run_with_device(images, row, number)
                 else:
                     self._run(images, row)
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # foreign code may end its process
                 raise StageFailed(STAGES[MARKS - 1 - row.count(0)]) from error
             forced_now, own_now = switches()
             fates.append((forced_now - forced, own_now - own))

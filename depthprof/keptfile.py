@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from depthprof.errors import BadRunFile, OutputError
+from depthprof.textfile import NotText, read_text, write_text
 
 
 class Fingerprinted(Protocol):
@@ -46,7 +47,7 @@ def write_kept(folder: Path, fingerprint: str, schema: int, fields: Mapping[str,
     text = json.dumps({"schema": schema, **fields}, indent=2, allow_nan=False) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        write_text(file, text)
     except OSError as error:
         raise OutputError(f"could not write {file}: {error.strerror}") from error
     return file
@@ -68,10 +69,14 @@ def read_kept(
         FileNotFoundError: there is no such file.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_text(file)
     except FileNotFoundError:
         raise
-    except (OSError, UnicodeDecodeError) as error:
+    except NotText as error:
+        raise BadRunFile(
+            f"the {words.name} {file} cannot be read (it is not text: {error})"
+        ) from None
+    except OSError as error:
         raise BadRunFile(f"the {words.name} {file} cannot be read ({error})") from error
     try:
         document = json.loads(text)

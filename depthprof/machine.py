@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from depthprof.records import Environment
+from depthprof.textfile import system_text
+
+CPU_INFO, MEMORY_INFO = Path("/proc/cpuinfo"), Path("/proc/meminfo")
 
 
 def environment(device: str, driver: str | None = None) -> Environment:
@@ -71,7 +74,7 @@ def device_name(device: str) -> str:
 def cpu_name() -> str:
     """Model name of the CPU."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in system_text(CPU_INFO).splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:
@@ -97,7 +100,7 @@ def memory_bytes() -> int:
 def free_memory_bytes() -> int:
     """Memory that new processes may take without swapping, 0 where the system does not tell."""
     try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
+        for line in system_text(MEMORY_INFO).splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     except (OSError, ValueError, IndexError):

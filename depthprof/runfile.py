@@ -15,6 +15,7 @@ from depthprof.records import (
     decode_digest,
     drilled_from,
 )
+from depthprof.textfile import NotText, read_text
 
 RUN_FILE = "run.json"
 """Name of the run's file in a report folder."""
@@ -78,13 +79,13 @@ def _file(path: Path) -> Path:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return read_text(file)
     except FileNotFoundError:
         where = f"{file} is not there"
         if file.name == RUN_FILE and file.parent.is_dir():
             where = f"the folder {file.parent} holds no {RUN_FILE}"
         raise BadRunFile(f"{where}; name a report folder or its {RUN_FILE}") from None
-    except UnicodeDecodeError:
-        raise BadRunFile(f"{file} is not a depthprof run: it is not text") from None
+    except NotText as error:
+        raise BadRunFile(f"{file} is not a depthprof run: it is not text ({error})") from None
     except OSError as error:
         raise BadRunFile(f"{file} cannot be read: {error.strerror}") from error

@@ -12,6 +12,7 @@ from typing import Any
 
 from depthprof.errors import BadInput, nearest
 from depthprof.records import FAIL_ON, STAGES, TOTAL, Workload
+from depthprof.textfile import NotText, read_text
 
 FILE = "pyproject.toml"
 GATE_THRESHOLD_RATIO = 0.05
@@ -114,12 +115,15 @@ def read_settings(start: Path | None = None) -> Settings:
 
 def _table(file: Path) -> Mapping[str, Any] | None:
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        document = tomllib.loads(read_text(file))
+    except NotText as error:
+        raise BadInput(f"{file} is not text: {error}") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadInput(f"{file} is not valid TOML: {error}") from None
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror}") from error
-    found = document.get("tool", {}).get("depthprof")
+    tools = document.get("tool")
+    found = tools.get("depthprof") if isinstance(tools, dict) else None
     return None if found is None else _is_table(found, _Place(file, ""))
 
 

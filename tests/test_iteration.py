@@ -82,18 +82,19 @@ def naive_d2h_ns(pipeline: ThreadPipeline) -> int:
 
 
 @pytest.mark.parametrize("stage", ["preprocess", "h2d", "forward", "postprocess", "d2h", "return"])
-def test_a_stage_that_raises_is_named(stage: str) -> None:
+@pytest.mark.parametrize("kind", [ZeroDivisionError, SystemExit])
+def test_a_stage_that_raises_is_named(stage: str, kind: type[BaseException]) -> None:
     device = VirtualDevice()
     pipeline = VirtualPipeline(device)
 
     def fail(value: object) -> object:
-        raise ZeroDivisionError(value)
+        raise kind(value)
 
     setattr(pipeline, "deliver" if stage == "return" else stage, fail)
     with pytest.raises(StageFailed) as caught:
         Iteration(pipeline, device).block([["picture"]], 1)
     assert caught.value.stage == stage
-    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert isinstance(caught.value.__cause__, kind)
 
 
 def test_batches_are_taken_in_turn() -> None:

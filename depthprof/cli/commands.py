@@ -1,17 +1,19 @@
 """What each command does: ask the towers, then hand their outcome to the reporters."""
 
 import json
-import sys
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from depthprof import textfile
+from depthprof.cli import output
 from depthprof.cli.keeping import keep
-from depthprof.errors import BadInput, DepthprofError, OutputError
+from depthprof.errors import BadInput, OutputError
 from depthprof.records import Judged, Policy
 
+EXIT_REFUSED = 2
 EXIT_WARNINGS = 3
 """What `doctor` ends with if it has something to warn of."""
 
@@ -57,11 +59,9 @@ def calibrate(arguments: Namespace) -> int:
     if write_json(arguments.json, {"schema": 1, "kind": "calibration", **asdict(found)}):
         return 0
     if arguments.quiet:
-        print(sentence(found))
+        output.say(sentence(found))
         return 0
-    from rich.console import Console
-
-    print_calibration(found, Console())
+    print_calibration(found, output.console())
     return 0
 
 
@@ -84,11 +84,9 @@ def doctor(arguments: Namespace) -> int:
     document = {"schema": 1, "kind": "doctor", "fit": not warnings, "findings": found}
     if write_json(arguments.json, document | {"exit_code": code}):
         return code
-    from rich.console import Console
-
     from depthprof.cli.findings import print_findings
 
-    print_findings(findings, Console())
+    print_findings(findings, output.console())
     return code
 
 
@@ -103,11 +101,9 @@ def _timing(arguments: Namespace) -> int:
     document = {"schema": 1, "kind": "timing", "agrees": found.agrees, **asdict(found)}
     if write_json(arguments.json, document | {"exit_code": code}):
         return code
-    from rich.console import Console
-
     from depthprof.report.timed import print_timing
 
-    print_timing(found, Console())
+    print_timing(found, output.console())
     return code
 
 
@@ -124,11 +120,9 @@ def limits(arguments: Namespace) -> int:
         print(MEASURED_AGAIN, file=sys.stderr)
     if write_json(arguments.json, {"schema": 1, "kind": "limits", **asdict(found)}):
         return 0
-    from rich.console import Console
-
     from depthprof.report.limited import print_limits
 
-    print_limits(found, Console())
+    print_limits(found, output.console())
     return 0
 
 
@@ -150,11 +144,9 @@ def report(arguments: Namespace) -> int:
 def variants(arguments: Namespace) -> int:
     """List what can be measured."""
     del arguments
-    from rich.console import Console
-
     from depthprof.cli.listing import print_variants
 
-    print_variants(Console())
+    print_variants(output.console())
     return 0
 
 
@@ -176,18 +168,6 @@ def policy_from(arguments: Namespace, known: Policy) -> Policy:
     return replace(known, **changes)  # type: ignore[arg-type]
 
 
-def refuse(error: DepthprofError, arguments: Namespace) -> None:
-    """Say why nothing came of it: a sentence on stderr, and JSON where JSON was asked for."""
-    side = getattr(error, "side", None)
-    text = {"a": "baseline", "b": "candidate"}.get(side or "")
-    named = text and (getattr(arguments, text, None) or getattr(arguments, "baseline", None))
-    where = f"side {side} ({named}): " if named else ""
-    print(f"depthprof: {where}{error}", file=sys.stderr)
-    if getattr(arguments, "json", None) == "-":
-        reason = {"code": type(error).__name__, "text": f"{where}{error}"}
-        print(json.dumps({"schema": 1, "kind": "refusal", "error": reason, "exit_code": 2}))
-
-
 def _measure(arguments: Namespace, texts: tuple[str, ...]) -> int:
     from depthprof import api
     from depthprof.cli.drilling import check_drilling, drill
@@ -203,20 +183,33 @@ def _measure(arguments: Namespace, texts: tuple[str, ...]) -> int:
     out = Path(arguments.out)
     folder.reserve(out)
     judged = carry_out(plan, policy, arguments)
-    return _report(drill(judged, plan.sides[0], plan.images, arguments), out, arguments)
+    try:
+        judged = drill(judged, plan.sides[0], plan.images, arguments)
+    finally:  # whatever happens in there, what was measured is kept
+        code = _report(judged, out, arguments)
+    return code
 
 
 def _report(judged: Judged, out: Path, arguments: Namespace) -> int:
+    """Keep a run, write its reports and print it, in this order: a console that fails loses none.
+
+    Each is tried whatever became of the one before it.
+    """
     from depthprof.report import folder
 
+    written = unwritten = None
     try:
-        written = folder.write(judged, out)
-    except OutputError as error:  # what was measured is still shown
-        _tell(judged, None, arguments)
-        print(f"depthprof: {error}", file=sys.stderr)
-        return 2
-    _tell(judged, written, arguments)
-    keep(judged, arguments, written)
+        try:
+            written = folder.write(judged, out)
+        except OutputError as error:
+            unwritten = error
+        finally:
+            keep(judged, arguments, written)
+    finally:
+        _tell(judged, written, arguments)
+    if unwritten is not None:
+        output.warn(str(unwritten))
+        return EXIT_REFUSED
     return judged.exit_code
 
 
@@ -249,8 +242,6 @@ def history(arguments: Namespace) -> int:
 
 
 def _tell(judged: Judged, written: Path | None, arguments: Namespace) -> None:
-    from rich.console import Console
-
     from depthprof.report.drilled import print_drilled
     from depthprof.report.summary import summary
     from depthprof.report.terminal import print_judged
@@ -259,15 +250,15 @@ def _tell(judged: Judged, written: Path | None, arguments: Namespace) -> None:
     if arguments.json is not None and write_json(arguments.json, summary(judged, written)):
         return
     if arguments.quiet:
-        print(sentence(judged))
+        output.say(sentence(judged))
         for failure in judged.run.failures:
-            print(describe_failure(judged.run, failure))
+            output.say(describe_failure(judged.run, failure))
         return
-    print_judged(judged, Console())
+    print_judged(judged, output.console())
     if judged.drilled is not None:
-        print_drilled(judged.drilled, Console())
+        print_drilled(judged.drilled, output.console())
     if written is not None:
-        print(f"report: {written / 'report.html'}")
+        output.say(f"report: {written / 'report.html'}")
 
 
 def write_json(target: str | None, document: dict[str, Any]) -> bool:
@@ -276,10 +267,10 @@ def write_json(target: str | None, document: dict[str, Any]) -> bool:
         return False
     text = json.dumps(document, indent=2, allow_nan=False)
     if target == "-":
-        print(text)
+        output.say(text)
         return True
     try:
-        Path(target).write_text(text + "\n", encoding="utf-8")
+        textfile.write_text(Path(target), text + "\n")
     except OSError as error:
         raise OutputError(f"could not write {target}: {error.strerror}") from error
     return False
@@ -293,7 +284,7 @@ def write_text(file: Path, text: str) -> None:
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        textfile.write_text(file, text)
     except OSError as error:
         raise OutputError(f"could not write {file}: {error.strerror}") from error
 

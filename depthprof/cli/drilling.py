@@ -1,12 +1,12 @@
 """`profile --trace` and `--modules`: iterations of their own, after the timed ones."""
 
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from depthprof.cli import output
 from depthprof.errors import DepthprofError
 from depthprof.records import Judged
 
@@ -40,7 +40,7 @@ def drill(judged: Judged, side: "SidePlan", images: Sequence[Path], arguments: N
     if not _wanted(arguments):
         return judged
     if judged.run.ended in LOST:
-        print("depthprof: not traced, because the run ended early", file=sys.stderr)
+        output.warn("not traced, because the run ended early")
         return judged
     from depthprof.drill.asking import look_inside
 
@@ -54,7 +54,10 @@ def drill(judged: Judged, side: "SidePlan", images: Sequence[Path], arguments: N
             iterations=arguments.trace_iterations,
         )
     except DepthprofError as error:
-        print(f"depthprof: no trace and no modules: {error}", file=sys.stderr)
+        output.warn(f"no trace and no modules: {error}")
+        return replace(judged, exit_code=2)
+    except KeyboardInterrupt:
+        output.warn("no trace and no modules: stopped")
         return replace(judged, exit_code=2)
     return replace(judged, drilled=found)
 

@@ -1,12 +1,12 @@
 """`depthprof gate`: a run against a baseline, or two commits against each other, in CI."""
 
 import os
-import sys
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from depthprof.cli import output
 from depthprof.cli.commands import policy_from, write_json, write_text
 from depthprof.cli.keeping import keep, opened
 from depthprof.cli.planning import carry_out, plan_from
@@ -14,10 +14,9 @@ from depthprof.errors import BadInput, DepthprofError, OutputError, StoreError
 from depthprof.measure import SidePlan
 from depthprof.records import Calibration, Digest, Gated, Judged, Policy, Side, SideGate
 from depthprof.settings import GATE_THRESHOLD_RATIO, GateSettings, Settings, read_settings
+from depthprof.textfile import append_text
 
 EXIT_REFUSED = 2
-EXIT_BISECT_SKIP = 125
-"""What `git bisect run` takes for "cannot be tested" (git-bisect(1))."""
 
 GATE_LAUNCHES = 8
 """Launches of a run that is held against one of another time: two more than could decide."""
@@ -29,16 +28,11 @@ def gate(arguments: Namespace) -> int:
         gated, lost = _gated(arguments)
     except DepthprofError as error:
         _refused(error, arguments)
-        if arguments.bisect:
-            print(f"depthprof: {error}", file=sys.stderr)
-            return EXIT_BISECT_SKIP
         raise
     _report(gated, arguments)
     if lost is not None:  # the verdict is told all the same
-        print(f"depthprof: {lost}", file=sys.stderr)
-        return EXIT_BISECT_SKIP if arguments.bisect else EXIT_REFUSED
-    if arguments.bisect and gated.exit_code not in (0, 1):
-        return EXIT_BISECT_SKIP
+        output.warn(str(lost))
+        return EXIT_REFUSED
     return gated.exit_code
 
 
@@ -59,7 +53,10 @@ def _refused(error: DepthprofError, arguments: Namespace) -> None:
     label = arguments.baseline or "the newest run"
     side = SideGate(label, Policy(), problem=str(error))
     words = arguments.against or arguments.file or arguments.name or "the baseline"
-    _files(Gated(str(words), label, (side,), (), False, EXIT_REFUSED), arguments)
+    try:
+        _files(Gated(str(words), label, (side,), (), False, EXIT_REFUSED), arguments)
+    except OutputError as unwritten:  # the refusal itself is what must be said
+        output.warn(str(unwritten))
 
 
 def gate_policy(arguments: Namespace, settings: GateSettings) -> Callable[[str], Policy]:
@@ -239,7 +236,7 @@ def _files(gated: Gated, arguments: Namespace) -> None:
     if summary:
         _append(Path(summary), gate_markdown(gated))
     if os.environ.get("GITHUB_ACTIONS") == "true" and arguments.json != "-":
-        print("\n".join(annotations(gated)))
+        output.say("\n".join(annotations(gated)))
 
 
 def _report(gated: Gated, arguments: Namespace) -> None:
@@ -249,18 +246,15 @@ def _report(gated: Gated, arguments: Namespace) -> None:
     if write_json(arguments.json, gate_document(gated)):
         return
     if arguments.quiet:
-        print(gate_sentence(gated))
+        output.say(gate_sentence(gated))
         return
-    from rich.console import Console
-
     from depthprof.report.gated_terminal import print_gated
 
-    print_gated(gated, Console())
+    print_gated(gated, output.console())
 
 
 def _append(file: Path, text: str) -> None:
     try:
-        with file.open("a", encoding="utf-8") as summary:
-            summary.write(text)
+        append_text(file, text)
     except OSError as error:
         raise OutputError(f"could not write the job summary {file}: {error.strerror}") from error

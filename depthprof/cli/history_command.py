@@ -1,15 +1,16 @@
 """`depthprof history`: the kept runs' medians over time, and where they changed."""
 
-import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from depthprof.cli import output
 from depthprof.cli.commands import write_json
 from depthprof.cli.keeping import opened
 from depthprof.errors import BadInput, OutputError, nearest
 from depthprof.records import STAGES, TOTAL, WITH_CHANGES, Point, Series
+from depthprof.textfile import write_text
 
 if TYPE_CHECKING:
     from depthprof.store import Store
@@ -39,14 +40,12 @@ def history(arguments: Namespace) -> int:
         from depthprof.report.history_folder import write_history
 
         for file in write_history(histories, arguments.out):
-            print(f"written: {file}", file=sys.stderr)
+            output.note(f"written: {file}")
     if write_json(arguments.json, history_document(histories)):
         return 0
-    from rich.console import Console
-
     from depthprof.report.history_terminal import print_history
 
-    print_history(histories, Console())
+    print_history(histories, output.console())
     return 0
 
 
@@ -105,7 +104,7 @@ def _write_otava(file: Path, series: list[Series], as_csv: Any) -> None:
     for number, group in enumerate(groups.values()):
         place = file if len(groups) == 1 else file.with_stem(f"{file.stem}-{number + 1}")
         try:
-            place.write_text(as_csv(group), encoding="utf-8")
+            write_text(place, as_csv(group))
         except OSError as error:
             raise OutputError(f"could not write {place}: {error.strerror}") from error
-        print(f"written: {place} ({group[0].label} on {group[0].machine})", file=sys.stderr)
+        output.note(f"written: {place} ({group[0].label} on {group[0].machine})")

@@ -1,13 +1,13 @@
 """Runs and the store, as seen from the command line."""
 
 import os
-import sys
 from argparse import Namespace
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from depthprof.cli import output
 from depthprof.errors import BadInput, StoreError
 from depthprof.records import Judged
 
@@ -45,9 +45,7 @@ def keep(judged: Judged, arguments: Namespace, written: Path | None) -> str | No
     if getattr(arguments, "no_store", True):
         return None
     if find_spec("sqlalchemy") is None:
-        print(
-            "depthprof: not kept in the store, because SQLAlchemy is not installed", file=sys.stderr
-        )
+        output.warn("not kept in the store, because SQLAlchemy is not installed")
         return None
     from depthprof.comparison import digest
 

@@ -1,9 +1,10 @@
-"""The words of the command line. Imports nothing but argparse, so that `--help` answers at once."""
+"""The words of the command line. Imports little, so that `--help` answers at once."""
 
 import argparse
-from typing import NoReturn
+import sys
+from typing import Any, NoReturn
 
-from depthprof.cli import store_parser
+from depthprof.cli import output, store_parser
 
 EPILOG = """\
 sides:
@@ -23,6 +24,12 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Refuse in one sentence, with the way to the help, and exit with 2."""
         self.exit(2, f"depthprof: {message}; see `{self.prog} --help`\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print as every command does."""
+        if message:
+            is_error = file is not None and file is sys.stderr
+            output.Stream("stderr" if is_error else "stdout").write(message)
 
 
 def build_parser() -> Parser:

@@ -1,10 +1,10 @@
 """Where the run stands: a live line on a terminal, plain lines elsewhere. Always on stderr."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
+from depthprof.cli import output
 from depthprof.measure import Progress
 from depthprof.measure.plan import OnProgress
 
@@ -16,7 +16,7 @@ def progress_display(quiet: bool, budget_s: float) -> Iterator[OnProgress]:
     """Yield what `measure` is to tell its progress to."""
     if quiet:
         yield lambda _: None
-    elif sys.stderr.isatty():
+    elif output.Stream("stderr").isatty():
         with _live(budget_s) as show:
             yield show
     else:
@@ -36,7 +36,7 @@ class _PlainLines:
         if place == self._last and monotonic() < self._next_s:
             return
         self._last, self._next_s = place, monotonic() + PLAIN_EVERY_S
-        print(f"depthprof: {describe(progress)}", file=sys.stderr, flush=True)
+        output.warn(describe(progress))
 
 
 def describe(progress: Progress) -> str:
@@ -48,12 +48,11 @@ def describe(progress: Progress) -> str:
 
 @contextmanager
 def _live(budget_s: float) -> Iterator[OnProgress]:
-    from rich.console import Console
     from rich.progress import BarColumn, SpinnerColumn, TextColumn
     from rich.progress import Progress as Bars
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=16))
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Bars(*columns, console=output.console("stderr"), transient=True) as bars:
         task = bars.add_task("starting", total=budget_s)
 
         def show(progress: Progress) -> None:

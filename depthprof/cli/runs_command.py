@@ -1,13 +1,13 @@
 """`depthprof runs` and `depthprof baseline`: what is kept, and what is held for the measure."""
 
 import json
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from depthprof.cli import output
 from depthprof.cli.commands import write_text
 from depthprof.cli.keeping import opened
 from depthprof.errors import BadInput, BadRunFile
@@ -40,7 +40,7 @@ def _list(store: "Store", arguments: Namespace) -> int:
         document = {"schema": 1, "kind": "runs", "runs": [asdict(row) for row in rows]}
         text = json.dumps(document, indent=2)
         if target == "-":
-            print(text)
+            output.say(text)
             return 0
         write_text(Path(target), text + "\n")
     _print_rows(rows)
@@ -48,11 +48,10 @@ def _list(store: "Store", arguments: Namespace) -> int:
 
 
 def _print_rows(rows: "Iterable[RunRow]") -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    console = output.console()
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for name in ("run", "when (UTC)", "commit"):
         table.add_column(name, no_wrap=True)
@@ -71,13 +70,11 @@ def _print_rows(rows: "Iterable[RunRow]") -> None:
 
 
 def _show(store: "Store", arguments: Namespace) -> int:
-    from rich.console import Console
-
     from depthprof.gate import judge
     from depthprof.report.terminal import print_judged
 
     run, policy = store.load(store.find(arguments.run))
-    print_judged(judge(run, policy), Console())
+    print_judged(judge(run, policy), output.console())
     return 0
 
 
@@ -85,14 +82,14 @@ def _tag(store: "Store", arguments: Namespace) -> int:
     identity = store.find(arguments.run)
     (store.untag if arguments.remove else store.tag)(identity, arguments.tags)
     words = ", ".join(arguments.tags)
-    print(f"{identity}: {words} {'taken off' if arguments.remove else 'given'}")
+    output.say(f"{identity}: {words} {'taken off' if arguments.remove else 'given'}")
     return 0
 
 
 def _delete(store: "Store", arguments: Namespace) -> int:
     for identity in [store.find(word) for word in arguments.runs]:
         store.delete(identity)
-        print(f"{identity}: deleted")
+        output.say(f"{identity}: deleted")
     return 0
 
 
@@ -101,7 +98,7 @@ def _export(store: "Store", arguments: Namespace) -> int:
     for identity in [store.find(word) for word in arguments.runs]:
         file = out / f"{identity}.json"
         write_text(file, encode(*store.load(identity)))
-        print(f"{identity}: {file}")
+        output.say(f"{identity}: {file}")
     return 0
 
 
@@ -113,7 +110,7 @@ def _import(store: "Store", arguments: Namespace) -> int:
         for run, policy in _runs_of(path):
             judged: Judged = judge(run, policy)
             identity = store.add(judged, digest(run, policy), arguments.tag)
-            print(f"{identity}: {path}")
+            output.say(f"{identity}: {path}")
     return 0
 
 
@@ -136,7 +133,7 @@ def _runs_of(path: str) -> "Sequence[tuple[Run, Policy]]":
 def _set(store: "Store", arguments: Namespace) -> int:
     identity = store.find(arguments.run)
     store.set_baseline(arguments.name, identity)
-    print(f'{identity} is the baseline "{arguments.name}" now')
+    output.say(f'{identity} is the baseline "{arguments.name}" now')
     known = store.digest(identity)
     launches = max((known.launches_of(side.name) for side in known.sides), default=0)
     from depthprof.records import Policy
@@ -145,32 +142,31 @@ def _set(store: "Store", arguments: Namespace) -> int:
 
     needed = fewest_launches(shared_confidence(Policy().confidence, 8))
     if launches < needed:
-        print(
-            f"depthprof: it has {launches} launches; the gate decides from {needed} on each side"
-            f" on (--launches {needed + 2} when measuring)",
-            file=sys.stderr,
+        output.warn(
+            f"it has {launches} launches; the gate decides from {needed} on each side"
+            f" on (--launches {needed + 2} when measuring)"
         )
     if arguments.file is not None:
         write_text(Path(arguments.file), encode_digest(replace(known, run=arguments.name)))
-        print(f"written to {arguments.file}")
+        output.say(f"written to {arguments.file}")
     return 0
 
 
 def _show_baseline(store: "Store", arguments: Namespace) -> int:
-    from rich.console import Console
-
     from depthprof.report.digested import print_digest
 
-    print_digest(store.digest(store.baseline(arguments.name)), Console())
+    print_digest(store.digest(store.baseline(arguments.name)), output.console())
     return 0
 
 
 def _list_baselines(store: "Store", _: Namespace) -> int:
     known = store.baselines()
     for name, run, when in known:
-        print(f"{name}  {run}  set {when[:16].replace('T', ' ')}")
+        output.say(f"{name}  {run}  set {when[:16].replace('T', ' ')}")
     if not known:
-        print("There is no baseline yet; `depthprof baseline set main` makes the newest run one.")
+        output.say(
+            "There is no baseline yet; `depthprof baseline set main` makes the newest run one."
+        )
     return 0
 
 

@@ -7,6 +7,8 @@ scheduler/sched-bwc.rst; cgroups(7) for /proc/self/cgroup.
 from contextlib import suppress
 from pathlib import Path
 
+from depthprof.textfile import system_text
+
 
 def cgroups(root: Path) -> list[Path]:
     """Folders of this process's cgroup and all above it, of version 2 and of version 1's cpu."""
@@ -51,6 +53,6 @@ def throttled_periods(root: Path) -> int | None:
 def text_of(file: Path) -> str | None:
     """Text of a small file, None where there is none to read."""
     try:
-        return file.read_text(encoding="utf-8").strip() or None
-    except (OSError, UnicodeDecodeError):
+        return system_text(file).strip() or None
+    except OSError:
         return None

@@ -19,6 +19,7 @@ from depthprof.drill.annotate import AnnotatedClock, AnnotatedPipeline, Ranges
 from depthprof.drill.timeline import Alignment, Timeline, aligned, read_timeline
 from depthprof.errors import PipelineError
 from depthprof.iteration import Iteration
+from depthprof.textfile import system_text
 
 WARM_UP_ITERATIONS = 3
 """Iterations before the profiler starts; as many as are kept follow under it and are thrown away,
@@ -94,4 +95,4 @@ def _exported(done: Any) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "trace.json"
         done.export_chrome_trace(str(file))
-        return dict(json.loads(file.read_text(encoding="utf-8")))
+        return dict(json.loads(system_text(file)))

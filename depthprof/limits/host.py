@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from depthprof.limits.best import best_s, host_timed
 from depthprof.machine import free_memory_bytes
+from depthprof.textfile import system_text
 
 PART_S = 0.15
 CACHES = 2
@@ -60,7 +61,7 @@ def _last_cache_bytes(folder: Path) -> int:
     sizes = [0]
     for file in folder.glob("index*/size"):
         try:
-            text = file.read_text().strip()
+            text = system_text(file).strip()
             unit = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}.get(text[-1:], 1)
             sizes.append(int(text.rstrip("KMG")) * unit)
         except (OSError, ValueError):

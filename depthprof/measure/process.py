@@ -18,6 +18,7 @@ from depthprof import errors
 
 PADDING_LIMIT_BYTES = 4096
 PADDING_VARIABLE = "DEPTHPROF_PADDING"
+TRACEBACK = "Traceback (most recent call last):"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,10 @@ class WorkerProcess:
         self._noise.seek(0)
         printed = self._noise.read().decode(errors="replace").strip().splitlines()
         last = f'; it last printed "{printed[-1].strip()}"' if printed else ""
-        return errors.WorkerLost(f"the worker {why}{last}")
+        lost = errors.WorkerLost(f"the worker {why}{last}")
+        if code > 0 and TRACEBACK in printed:
+            lost.printed = "\n".join(printed)
+        return lost
 
 
 def _moved(place: Path, folder: Path | None, instead_of: Path | None) -> Path:

@@ -24,11 +24,14 @@ Act = Callable[[Command], Answer]
 def serve(acts: Mapping[str, Act]) -> None:
     """Answer commands from standard input until it closes; JSON lines, one answer a command.
 
-    Standard output is kept for the answers alone; what a pipeline prints goes to standard error.
+    Standard output is kept for the answers alone; what a pipeline prints goes to standard error,
+    and fails for no encoding. Neither commands nor answers depend on the encoding of the console.
     """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    for line in sys.stdin:
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    for line in sys.stdin.buffer:
         command = json.loads(line)
         _answer(acts[command["command"]], command, answers)
 

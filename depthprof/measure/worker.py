@@ -216,9 +216,8 @@ def _of_side(error: PipelineError, side: str) -> PipelineError:
     return error
 
 
-def _cause(failure: StageFailed) -> Exception:
-    cause = failure.__cause__
-    return cause if isinstance(cause, Exception) else failure
+def _cause(failure: StageFailed) -> BaseException:
+    return failure.__cause__ or failure
 
 
 if __name__ == "__main__":

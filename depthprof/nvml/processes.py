@@ -5,6 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from depthprof.records import UNKNOWN
+from depthprof.textfile import system_text
 
 PROC = Path("/proc")
 
@@ -51,6 +52,6 @@ def _ancestors(pid: int, proc: Path) -> list[int]:
 def _parent(pid: int, proc: Path) -> int | None:
     """Parent of a process: the fourth field of /proc/PID/stat, after a name in brackets."""
     try:
-        return int((proc / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+        return int(system_text(proc / str(pid) / "stat").rpartition(")")[2].split()[1])
     except (OSError, ValueError, IndexError):
         return None

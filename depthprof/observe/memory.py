@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from depthprof.records import Memory
+from depthprof.textfile import system_text
 
 PROCESS = Path("/proc/self")
 
@@ -55,7 +56,7 @@ class PeakWatch:
         if not self._is_reset:
             return None
         try:
-            lines = (self._process / "status").read_text().splitlines()
+            lines = system_text(self._process / "status").splitlines()
             peaks = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
         except (OSError, ValueError, IndexError):
             return None

@@ -93,7 +93,7 @@ def _run(stage: str, call: Callable[[Any], Any], value: Any, frames: FrameWatch)
     try:
         with frames.watching():
             return call(value)
-    except Exception as error:  # the border: a stage may be foreign code
+    except (Exception, SystemExit) as error:  # the border: a stage may be foreign code
         text = (str(error).strip() or "no text").splitlines()[0]
         raise PipelineError(
             f"the stage {stage} raised {type(error).__name__} while it was looked at: {text}",

@@ -135,7 +135,7 @@ def _line(error: BaseException) -> str:
 def _stage(stage: str, call: Callable[[Any], Any], value: Any) -> Any:
     try:
         return call(value)
-    except Exception as error:  # the border: a stage may be foreign code
+    except (Exception, SystemExit) as error:  # the border: a stage may be foreign code
         raise blame(error, stage) from error
 
 

@@ -32,10 +32,11 @@ def pytest_configure(config: pytest.Config) -> None:
         except BadInput as error:
             raise pytest.UsageError(f"depthprof: {error}") from None
     if any(config.pluginmanager.hasplugin(name) for name in BENCHMARK):
-        from depthprof.pytest_plugin import beside, fixture
+        from depthprof.pytest_plugin import beside, fixture, guarding
 
         config.pluginmanager.register(fixture, "depthprof-fixture")
         config.pluginmanager.register(beside.Beside(config, STARTED), "depthprof-beside-benchmark")
+        config.pluginmanager.register(guarding.LastWord(), "depthprof-last-word")
     else:
         from depthprof.pytest_plugin import without
 

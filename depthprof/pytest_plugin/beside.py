@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from depthprof.errors import BadInput
+from depthprof.pytest_plugin.guarding import guarded
 from depthprof.pytest_plugin.selected import Selected
 
 FIXTURE = "depth_profile"
@@ -120,7 +121,9 @@ class Beside:
     @pytest.hookimpl(optionalhook=True)
     def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
         """Tell of GPU, driver, torch and threads."""
-        if self._ours:
+        if not self._ours:
+            return
+        with guarded(self._config):
             from depthprof.benchmarkfile import KEY
             from depthprof.pytest_plugin.machines import fingerprint
 
@@ -134,15 +137,20 @@ class Beside:
         """Keep every sample of our entries, which a save drops without --benchmark-save-data."""
         if not self._ours:
             return
-        from depthprof.benchmarkfile import own_part
+        with guarded(self._config):
+            from depthprof.benchmarkfile import own_part
 
-        data = {made.fullname: made.stats.data for made in benchmarks}
-        for entry in output_json["benchmarks"]:
-            if own_part(entry["extra_info"]) is not None:
-                entry["stats"]["data"] = data[entry["fullname"]]
+            data = {made.fullname: made.stats.data for made in benchmarks}
+            for entry in output_json["benchmarks"]:
+                if own_part(entry["extra_info"]) is not None:
+                    entry["stats"]["data"] = data[entry["fullname"]]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Say what an earlier run has and this one has not; where nothing was compared, no pass."""
+        with guarded(self._config):
+            self._hold_sets(session)
+
+    def _hold_sets(self, session: pytest.Session) -> None:
         bench = self._config._benchmarksession  # type: ignore[attr-defined]
         off = bench.disabled or bench.skip or self._config.option.collectonly
         if off or not self._compare or not (self._ours or self._runs):
@@ -167,7 +175,8 @@ class Beside:
         try:
             return (yield)
         finally:
-            self._tell(terminalreporter)
+            with guarded(self._config):
+                self._tell(terminalreporter)
 
     def _tell(self, reporter: pytest.TerminalReporter) -> None:
         for remark in dict.fromkeys(self._remarks):

@@ -42,10 +42,14 @@ def depth_profile(request: pytest.FixtureRequest, benchmark: Any) -> DepthProfil
         __tracebackhide__ = True
         benchmark._mode = MODE  # or pytest-benchmark warns that its fixture was not used
         _refuse_or_skip(request.config, benchmark)
-        from depthprof.pytest_plugin.calling import Call, answer
+        from depthprof.pytest_plugin.guarding import guarded
 
         stages = (stage,) if isinstance(stage, str) else None if stage is None else tuple(stage)
-        return answer(request, benchmark, Call(variants, options, of, stages))
+        with guarded(request.config):
+            from depthprof.pytest_plugin.calling import Call, answer
+
+            return answer(request, benchmark, Call(variants, options, of, stages))
+        pytest.fail("depthprof: not measured, see the end of the session", pytrace=False)
 
     return measured
 

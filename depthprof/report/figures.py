@@ -14,6 +14,7 @@ from depthprof.report.figure_ratios import ratios_figure
 from depthprof.report.figure_samples import samples_figure
 from depthprof.report.figure_telemetry import has_telemetry, telemetry_figure
 from depthprof.report.figure_waterfall import waterfall_figure
+from depthprof.textfile import write_text
 
 STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -55,5 +56,5 @@ def draw(judged: Judged, folder: Path) -> dict[str, str]:
             buffer = io.StringIO()
             figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
             texts[name] = buffer.getvalue()
-            (folder / f"{name}.svg").write_text(texts[name], encoding="utf-8")
+            write_text(folder / f"{name}.svg", texts[name])
     return texts

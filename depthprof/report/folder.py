@@ -16,6 +16,7 @@ from depthprof.report.html import html
 from depthprof.report.markdown import markdown
 from depthprof.report.summary import summary
 from depthprof.runfile import DRILLED_FILE, RUN_FILE
+from depthprof.textfile import write_text
 
 
 def reserve(out: Path) -> None:
@@ -36,7 +37,8 @@ def write(judged: Judged, out: str | Path) -> Path:
     """Write the report folder of a run below `out`, and return it.
 
     Everything is written to a hidden folder first and moved at the end, so that a report is whole
-    or not there.
+    or not there. Where an error that nobody foresaw keeps the reports from being made, the run
+    itself is left there, and a note of the error names it.
 
     Raises:
         OutputError: no space, or not writable; nothing is left behind.
@@ -45,18 +47,13 @@ def write(judged: Judged, out: str | Path) -> Path:
     reserve(out)
     made = Path(tempfile.mkdtemp(dir=out, prefix=".depthprof-"))
     try:
-        place = _free(out / folder_name(judged.run))
-        (made / RUN_FILE).write_text(encode(judged.run, judged.policy), encoding="utf-8")
-        _reports(judged, made, place)
-        made.chmod(0o755)
-        made.rename(place)
+        return _written(judged, made, out)
     except OSError as error:
         shutil.rmtree(made, ignore_errors=True)
         raise _refusal(out, error) from error
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
-    return place
 
 
 def rewrite(judged: Judged, folder: Path) -> None:
@@ -83,6 +80,29 @@ def folder_name(run: Run) -> str:
     return f"{time}-{middle}-{run.sides[0].workload.model}"
 
 
+def _written(judged: Judged, made: Path, out: Path) -> Path:
+    place = _free(out / folder_name(judged.run))
+    write_text(made / RUN_FILE, encode(judged.run, judged.policy))
+    try:
+        _reports(judged, made, place)
+    except OSError:
+        raise
+    except Exception as error:  # a fault of ours must not cost what was measured
+        for file in made.iterdir():
+            if file.name != RUN_FILE:
+                file.unlink()
+        _move(made, place)
+        error.add_note(f"the run is kept, `depthprof report {place}` makes its reports")
+        raise
+    _move(made, place)
+    return place
+
+
+def _move(made: Path, place: Path) -> None:
+    made.chmod(0o755)
+    made.rename(place)
+
+
 def _reports(judged: Judged, folder: Path, place: Path) -> None:
     figures = draw(judged, folder)
     document = json.dumps(summary(judged, place), indent=2, allow_nan=False)
@@ -95,7 +115,7 @@ def _reports(judged: Judged, folder: Path, place: Path) -> None:
     if drilled is not None:
         texts[DRILLED_FILE] = lambda: json.dumps(asdict(drilled), indent=2) + "\n"
     for name, make in texts.items():
-        (folder / name).write_text(make(), encoding="utf-8")
+        write_text(folder / name, make())
 
 
 def _free(place: Path) -> Path:

@@ -15,6 +15,7 @@ from depthprof.report.history_document import history_document
 from depthprof.report.history_figure import history_figure
 from depthprof.report.history_html import history_html
 from depthprof.report.history_wording import by_subject
+from depthprof.textfile import write_text
 
 LONGEST_NAME = 60
 
@@ -33,20 +34,21 @@ def write_history(histories: Sequence[SeriesHistory], folder: str | Path) -> tup
     names = _names(groups)
     document = json.dumps(history_document(histories), indent=2, allow_nan=False) + "\n"
     page = history_html(list(zip(groups, plots, strict=True)))
-    files = {"history.html": page.encode(), "history.json": document.encode()}
-    files |= dict(zip(names, plots, strict=True))
+    texts = {"history.html": page, "history.json": document}
     reserve(folder)
     try:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".depthprof-") as made:
-            for name, content in files.items():
-                (Path(made) / name).write_bytes(content)
-            for name in files:
+            for name, text in texts.items():
+                write_text(Path(made) / name, text)
+            for name, plot in zip(names, plots, strict=True):
+                (Path(made) / name).write_bytes(plot)
+            for name in (*texts, *names):
                 (Path(made) / name).replace(folder / name)
     except OSError as error:
         raise OutputError(
             f"no history can be written to {folder}: {error.strerror or error}; name another folder"
         ) from error
-    return tuple(folder / name for name in files)
+    return tuple(folder / name for name in (*texts, *names))
 
 
 def _png(group: Sequence[SeriesHistory]) -> bytes:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from depthprof.errors import BadInput, StoreError
 from depthprof.store.storing import Store
 from depthprof.store.tables import METADATA
+from depthprof.textfile import write_text
 
 DEFAULT_FOLDER = Path(".depthprof")
 FILE = "store.db"
@@ -130,7 +131,7 @@ def _prepare_file(place: URL, create: bool) -> None:
 def _ignore(folder: Path) -> None:
     """Keep git away from what is this machine's own."""
     if not (folder / ".gitignore").exists():
-        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+        write_text(folder / ".gitignore", "*\n")
 
 
 def _engine(place: URL) -> Engine:

@@ -95,3 +95,25 @@ def test_layouts_differ_and_are_drawn_from_the_seed() -> None:
     assert drawn[3] == Layout.drawn(Random("0/3"))
     sizes = {len(_environment(layout, None)[PADDING_VARIABLE]) for layout in drawn}
     assert len(sizes) > 10
+
+
+SERVING = "tests.measure.serving_worker"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-16", "cp1252:strict"])
+def test_a_worker_depends_on_no_console(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    text = "± 深 \udcff"
+    with WorkerProcess(Layout(0, 0), SERVING) as worker:
+        for _ in range(2):
+            assert worker.ask({"command": "echo", "text": text}, 20.0) == {"text": text}
+
+
+def test_what_a_worker_printed_before_a_fault_of_ours_is_kept() -> None:
+    with WorkerProcess(Layout(0, 0), SERVING) as worker:
+        with pytest.raises(errors.WorkerLost, match=r"exit code 1.*KeyError") as caught:
+            worker.ask({"command": "fault"}, 20.0)
+        assert caught.value.printed.startswith("before it\nTraceback")
+    with pytest.raises(errors.WorkerLost) as foreign:
+        ask("exit@load")
+    assert foreign.value.printed == ""

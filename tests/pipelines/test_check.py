@@ -34,7 +34,7 @@ def gives(value: Any) -> Callable[[Any], Any]:
     return lambda _: value
 
 
-def raises(error: Exception) -> Callable[[Any], Any]:
+def raises(error: BaseException) -> Callable[[Any], Any]:
     def stage(_: Any) -> Any:
         raise error
 
@@ -104,6 +104,8 @@ def test_what_a_stage_raises_is_one_sentence_with_its_place() -> None:
     line = raises.__code__.co_firstlineno + 2
     assert text == f"the stage forward raised ValueError: bad ({__file__}:{line})"
     assert "raised KeyError: no text" in refusal_of("d2h", d2h=raises(KeyError()))
+    assert "raised SystemExit: 1 (" in refusal_of("d2h", d2h=raises(SystemExit(1)))
+    assert "raised SystemExit: no text" in refusal_of("return", deliver=raises(SystemExit()))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""Errors of the plugin itself: pytest's exit code for internal errors, not that of failed tests."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from depthprof import benchmarkfile
+from depthprof.pytest_plugin import calling, machines, measuring
+from tests.pytest_plugin.sessions import MINE, Measured, Session, saved
+
+
+def fault(*_: Any) -> Any:
+    raise LookupError("odd")
+
+
+PLACES: dict[str, tuple[Any, str]] = {
+    "the account at the end": (measuring, "account_of"),
+    "what is saved of the machine": (machines, "fingerprint"),
+    "what is saved of the samples": (benchmarkfile, "own_part"),
+    "measuring and recording": (calling, "chosen_entries"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_fault_of_ours_ends_the_session_with_3_and_one_sentence(
+    place: str,
+    pytester: pytest.Pytester,
+    session: Session,
+    measured: Measured,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytester.makepyfile(MINE + "\ndef test_other():\n    pass\n")
+    module, name = PLACES[place]
+    monkeypatch.setattr(module, name, later(fault, getattr(module, name), place))
+    outcome = session("--benchmark-json=out.json")
+    assert outcome.ret == pytest.ExitCode.INTERNAL_ERROR
+    outcome.stdout.fnmatch_lines(
+        ["*INTERNAL ERROR of depthprof: LookupError: odd; this error was not expected*"]
+    )
+    assert "Traceback" not in str(outcome.stdout) + str(outcome.stderr)
+    failed = int(place == "measuring and recording")
+    outcome.assert_outcomes(passed=2 - failed, failed=failed)
+    (file,) = (pytester.path / ".depthprof").glob("crash-*.txt")
+    assert "LookupError: odd" in file.read_text(encoding="utf-8")
+    assert len(measured.plans) == 1
+    if not failed:
+        assert len(saved(pytester.path)) == 1  # what was measured is saved
+
+
+def later(fails: Callable[..., Any], known: Callable[..., Any], place: str) -> Callable[..., Any]:
+    """Fail from where the place needs it: names of the machine are asked for before, too."""
+    seen: list[object] = []
+
+    def act(*arguments: Any) -> Any:
+        seen.append(arguments)
+        return known(*arguments) if "machine" in place and len(seen) == 1 else fails(*arguments)
+
+    return act
+
+
+@pytest.mark.usefixtures("measured")
+def test_a_session_without_a_fault_ends_as_ever(
+    pytester: pytest.Pytester, session: Session
+) -> None:
+    pytester.makepyfile(MINE)
+    assert session().ret == 0
+    pytester.makepyfile(MINE + "    assert False\n")
+    assert session().ret == 1
+    assert not (pytester.path / ".depthprof").exists()
