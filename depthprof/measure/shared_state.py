@@ -4,7 +4,8 @@ Read before and after each side is loaded. Left out on purpose:
 
 - what the harness sets for every block itself: the garbage collector, gradients;
 - what plain use of a library changes and no stage sees: new modules, entries of sys.path, import
-  hooks, warnings filters, names that a library adds to itself when first used.
+  hooks, warnings filters, the recursion limit (torch.compile raises it), names that a library adds
+  to itself when first used.
 """
 
 import builtins
@@ -28,8 +29,16 @@ LIBRARIES = (
 )
 """Packages whose functions, classes and constants are watched, with all modules in them."""
 
-PATCHED_CLASSES = ("torch.Tensor", "torch.nn.Module", "cv2.UMat")
+PATCHED_CLASSES = ("torch.Tensor", "cv2.UMat")
 """Classes watched besides those of torch.nn and of depthprof."""
+
+PLAIN_USE = frozenset(
+    (
+        *("torch.manual_seed", "torch.jit.trace", "torch.jit.trace_module"),
+        *(f"torch.nn.modules.module.Module.{name}" for name in ("__init__", "__setstate__")),
+    )
+)
+"""What torch.compile replaces in torch when it is first used; no iteration calls it."""
 
 QUIET_VARIABLES = ("_CACHE_DIR", "PWD")
 """Ends of names of environment variables that steer no computation."""
@@ -149,7 +158,6 @@ def _process_settings() -> list[Setting]:
             partial(locale.setlocale, locale.LC_ALL),
         ),
         Setting("sys.setswitchinterval", sys.getswitchinterval, sys.setswitchinterval),
-        Setting("sys.setrecursionlimit", sys.getrecursionlimit, sys.setrecursionlimit),
         Setting("sys.setprofile", sys.getprofile, sys.setprofile),
         Setting("sys.settrace", sys.gettrace, sys.settrace),
         Setting("signal handlers", _handlers),
@@ -276,7 +284,8 @@ def _patched(
     short = "" if holder is builtins else f"{label}."
     for name, value in now.items():
         old = known.get(name, MISSING)
-        if old is not value and _counts(label, name, old, value, holder):
+        is_new = old is not value and f"{label}.{name}" not in PLAIN_USE
+        if is_new and _counts(label, name, old, value, holder):
             found[f"{short}{name}"] = Change(old, value, partial(_set_name, holder, name))
     for name, old in known.items():
         if name not in now and _is_code(old) and not name.startswith("_"):
@@ -292,7 +301,7 @@ def _counts(label: str, name: str, old: Any, new: Any, holder: Any) -> bool:
     if old is MISSING:  # a class may hide what it inherits; a library adds names when first used
         bases = holder.__mro__[1:-1] if isinstance(holder, type) else ()
         return _is_code(new) and any(name in vars(base) for base in bases)
-    constant = name.isupper() and isinstance(old, int | float | str)
+    constant = name.isupper() and "._" not in label and isinstance(old, int | float | str)
     return (constant and old != new) or (_is_code(old) and not isinstance(old, ModuleType))
 
 

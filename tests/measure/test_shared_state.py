@@ -49,7 +49,6 @@ CHANGES = {
     "the umask": "os.umask(0o123)",
     "the locale": "import locale; locale.setlocale(locale.LC_ALL, 'C.UTF-8')",
     "sys.setswitchinterval": "sys.setswitchinterval(0.1)",
-    "sys.setrecursionlimit": "sys.setrecursionlimit(5000)",
     "sys.setprofile": "sys.setprofile(lambda *a: None)",
     "the variable CUDA_LAUNCH_BLOCKING": "os.environ['CUDA_LAUNCH_BLOCKING'] = '1'",
     "the variable MY_SWITCH": "os.environ['MY_SWITCH'] = 'fast'",
@@ -79,6 +78,10 @@ torch.an_attribute_of_mine = 3
 cv2.a_helper_of_mine = lambda: None
 os.environ['TORCHINDUCTOR_CACHE_DIR'] = '/tmp/x'
 torch.manual_seed(3)
+sys.setrecursionlimit(5000)
+torch.compile(torch.nn.Linear(2, 2), backend='eager')(torch.zeros(1, 2))
+with torch.inference_mode(), torch.autocast('cpu', torch.bfloat16):
+    torch.nn.functional.interpolate(torch.zeros(1, 1, 2, 2), (3, 3))
 """
 
 PRELUDE = "import os, sys, time\nimport cv2, numpy, torch\nimport depthprof.pipelines.v2\n"
