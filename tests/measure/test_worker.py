@@ -103,6 +103,7 @@ def test_sides_of_unlike_threads_are_measured_in_a_worker_each() -> None:
     )
     assert not judged.run.shared
     assert [side.threads for side in judged.run.sides] == [1, 2]
+    assert not any("threads" in note for side in judged.run.sides for note in side.notes)
 
 
 BROKEN = """
@@ -144,7 +145,9 @@ def make(workload):
 
 def test_what_a_side_patches_for_both_falls_on_that_side_alone(tmp_path: Path) -> None:
     (tmp_path / "patching.py").write_text(PATCHING)
-    judged = depthprof.compare("v2", f"{tmp_path}/patching.py:make", SMALL, budget_s=1, launches=1)
+    judged = depthprof.compare(
+        "v2", f"{tmp_path}/patching.py:make", SMALL, budget_s=0.5, launches=1
+    )
     assert not judged.run.shared
     assert judged.comparison is not None
     row = judged.comparison.stage("preprocess")
