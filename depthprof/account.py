@@ -9,6 +9,7 @@ from depthprof.records import (
     Status,
     Verdict,
 )
+from depthprof.stats import FEWEST_SEPARATE
 from depthprof.units import duration, percent, signed_duration, times
 
 MORE_THAN_ALL = 1.005
@@ -18,8 +19,15 @@ MORE_THAN_ALL = 1.005
 REMEDY = "a larger --budget or a quieter machine"
 """What may decide what is undecided."""
 
-MORE_PROCESSES = "--launches {0} or more, or measure both sides in one process"
+MORE_PROCESSES = f"--launches {FEWEST_SEPARATE} or more, or measure both sides in one process"
 """What may decide where there were too few separate processes."""
+
+
+def remedy_of(comparison: Comparison) -> str:
+    """What may decide what a comparison leaves undecided."""
+    problems = [row.problem for row in comparison.stages if row.problem is not None]
+    few = any(problem.code == "too_few_processes" for problem in problems)
+    return MORE_PROCESSES if few else REMEDY
 
 
 def sentence(

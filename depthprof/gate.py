@@ -5,7 +5,7 @@ from dataclasses import replace
 from statistics import stdev
 
 from depthprof import comparison as comparing
-from depthprof.account import MORE_PROCESSES, REMEDY, failure_sentence, sentence
+from depthprof.account import REMEDY, failure_sentence, remedy_of, sentence
 from depthprof.looks import MORE_LAUNCHES, Look, launch_share
 from depthprof.records import (
     TOTAL,
@@ -24,7 +24,6 @@ from depthprof.records import (
 from depthprof.records.judgement import CLEARANCE
 from depthprof.stats import (
     FEWEST_LAUNCHES,
-    FEWEST_SEPARATE,
     LAYOUT_RATIO,
     fewest_processes,
     student_quantile,
@@ -47,16 +46,10 @@ def judge(run: Run, policy: Policy) -> Judged:
         return Judged(run, policy, failed, profile=comparing.profile(run, policy))
     comparison = comparing.compare(run, policy)
     labels = (run.sides[0].label, run.sides[1].label)
-    judgement = decide(comparison, policy, labels, _remedy(comparison))
+    judgement = decide(comparison, policy, labels, remedy_of(comparison))
     if run.failures:
         judgement = replace(judgement, sentence=failure_sentence(run), exit_code=EXIT_REFUSED)
     return Judged(run, policy, judgement.exit_code, comparison=comparison, judgement=judgement)
-
-
-def _remedy(comparison: Comparison) -> str:
-    """What may decide what is undecided."""
-    codes = {row.problem.code for row in comparison.stages if row.problem is not None}
-    return MORE_PROCESSES.format(FEWEST_SEPARATE) if "too_few_processes" in codes else REMEDY
 
 
 def decide(

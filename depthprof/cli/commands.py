@@ -117,7 +117,7 @@ def limits(arguments: Namespace) -> int:
     known = {} if arguments.fresh else kept_limits()
     found = api.limits(arguments.device, arguments.threads, fresh=arguments.fresh)
     if outdated(known, found):
-        print(MEASURED_AGAIN, file=sys.stderr)
+        output.warn(MEASURED_AGAIN)
     if write_json(arguments.json, {"schema": 1, "kind": "limits", **asdict(found)}):
         return 0
     from depthprof.report.limited import print_limits

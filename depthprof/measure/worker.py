@@ -40,6 +40,7 @@ class Worker:
         self._batches: dict[str, list[list[Any]]] = {}
         self._watches: dict[str, BlockWatch] = {}
         self._devices: dict[str, str] = {}
+        self._together = Together([])
 
     def load(self, command: dict[str, Any]) -> dict[str, Any]:
         """Load every side of the command and check one iteration of each.

@@ -143,7 +143,9 @@ def _place(module: ModuleType) -> Path | None:
     file = getattr(module, "__file__", None)
     if file is None:
         file = next(iter(getattr(module, "__path__", ())), None)
-    return None if file is None else _resolved(str(file))
+    if file is None or not Path(file).is_absolute():  # torch.ops says "_ops.py"
+        return None
+    return _resolved(str(file))
 
 
 @lru_cache(maxsize=8192)

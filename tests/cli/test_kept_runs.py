@@ -323,10 +323,15 @@ def test_an_earlier_commit_does_not_run_the_working_tree_s_helpers(tmp_path: Pat
     (package / "mine.py").write_text(code)
     committed(tmp_path)
     (package / "helper.py").write_text("LAYERS = 40\n")
-    done = against(tmp_path, "src/pkg/mine.py:make", PYTHONPATH=str(tmp_path / "src"))
-    assert done.returncode in (1, 3), done.stderr
-    rows = {row["stage"]: row for row in json.loads(done.stdout)["sides"][0]["verdicts"]}
+    path = os.pathsep.join([str(package.parent), os.environ.get("PYTHONPATH", "")])
+    done = against(tmp_path, "src/pkg/mine.py:make", PYTHONPATH=path)
+    assert done.returncode == 3, done.stderr  # one process of each side decides nothing
+    (side,) = json.loads(done.stdout)["sides"]
+    assert "measured in separate processes" in (said := " ".join(side["notes"]))
+    assert "helper.py have the same name and different content" in said
+    rows = {row["stage"]: row for row in side["verdicts"]}
     assert rows["forward"]["candidate_ns"] > 2 * rows["forward"]["baseline_ns"]
+    assert {row["reason"]["code"] for row in rows.values()} == {"too_few_processes"}
 
 
 @pytest.mark.slow
@@ -355,6 +360,7 @@ def test_two_commits_are_measured_in_turns(tmp_path: Path, neighbour: bool) -> N
     found = json.loads(done.stdout)
     assert found["is_paired"]
     assert not found["sides"][0]["is_same_code"]
+    assert not any("separate" in note for note in found["sides"][0]["notes"])  # one process
     rows = {row["stage"]: row for row in found["sides"][0]["verdicts"]}
     assert rows["forward"]["candidate_ns"] > 2 * rows["forward"]["baseline_ns"]
     worktrees = subprocess.run(

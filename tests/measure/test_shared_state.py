@@ -49,7 +49,6 @@ CHANGES = {
     "the umask": "os.umask(0o123)",
     "the locale": "import locale; locale.setlocale(locale.LC_ALL, 'C.UTF-8')",
     "sys.setswitchinterval": "sys.setswitchinterval(0.1)",
-    "sys.setrecursionlimit": "sys.setrecursionlimit(5000)",
     "sys.setprofile": "sys.setprofile(lambda *a: None)",
     "the variable CUDA_LAUNCH_BLOCKING": "os.environ['CUDA_LAUNCH_BLOCKING'] = '1'",
     "the variable MY_SWITCH": "os.environ['MY_SWITCH'] = 'fast'",
@@ -79,6 +78,11 @@ torch.an_attribute_of_mine = 3
 cv2.a_helper_of_mine = lambda: None
 os.environ['TORCHINDUCTOR_CACHE_DIR'] = '/tmp/x'
 torch.manual_seed(3)
+sys.setrecursionlimit(5000)
+os.environ['CUDA_MODULE_LOADING'] = 'LAZY'
+torch.compile(torch.nn.Linear(2, 2), backend='eager')(torch.zeros(1, 2))
+with torch.inference_mode(), torch.autocast('cpu', torch.bfloat16):
+    torch.nn.functional.interpolate(torch.zeros(1, 1, 2, 2), (3, 3))
 """
 
 PRELUDE = "import os, sys, time\nimport cv2, numpy, torch\nimport depthprof.pipelines.v2\n"
@@ -209,6 +213,16 @@ def test_sides_that_change_the_same_alike_stay_together(text: str) -> None:
         ("torch.set_num_threads(3)\n", "torch.set_num_threads(2)\n"),
         ("cv2.resize = lambda *a: 1\n", "cv2.resize = lambda *a: 2\n"),
         ("torch.backends.cudnn.benchmark = True\n", "torch.backends.cudnn.deterministic = True\n"),
+        *(
+            (f"{start}{rest}", f"{other}{rest}")
+            for start, other, rest in (
+                ("N = 1\n", "N = 4\n", "def resize(*a): return [a] * N\ncv2.resize = resize\n"),
+                ("N = 1\n", "N = 4\n", "cv2.resize = lambda *a: (lambda: [a] * N)()\n"),
+                ("N = 1\n", "N = 4\n", "cv2.resize = lambda *a, n=N: [a] * n\n"),
+                ("N = 1\n", "N = 4\n", "def w(n): return lambda *a: [a] * n\ncv2.resize = w(N)\n"),
+                ("N = 1\n", "N = 4\n", "def f(): return N\ndef g(*a): f()\ncv2.resize = g\n"),
+            )
+        ),
     ],
 )
 def test_sides_that_change_the_same_to_something_else_do_not(first: str, second: str) -> None:

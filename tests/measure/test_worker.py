@@ -1,6 +1,7 @@
 """Real workers with the real network at a small input: the whole way, a few seconds each."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,8 @@ from depthprof import errors
 from depthprof.cli.main import main
 from depthprof.conditions import can_watch
 from depthprof.measure import worker
+from depthprof.measure.plan import WORKER
+from depthprof.measure.process import Layout, WorkerProcess
 from depthprof.records import STAGES, UNKNOWN, WARM_UP_TURN, Status
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -23,6 +26,7 @@ pytestmark = pytest.mark.slow
 def test_compare_v1_v2_names_return_and_finds_forward_the_same(tmp_path: Path) -> None:
     judged = depthprof.compare("v1", "v2", SMALL, budget_s=8, launches=3)
     assert judged.run.ended in ("budget", "decided", "scattered")  # the last was "decided" too
+    assert judged.run.shared
     assert judged.judgement is not None
     assert judged.judgement.culprit == "return"
     assert judged.judgement.verdict("forward").status is not Status.SLOWER
@@ -79,6 +83,7 @@ def test_v2_is_slower_in_return_than_the_example_of_the_docs(
     assert document["culprit"] == "return"
     assert code == 1
     assert document["candidate"]["weights"] == document["baseline"]["weights"]
+    assert "separate" not in json.dumps(document)
 
 
 def test_a_profile_of_pictures_of_unlike_size_in_batches(tmp_path: Path) -> None:
@@ -98,6 +103,7 @@ def test_sides_of_unlike_threads_are_measured_in_a_worker_each() -> None:
     )
     assert not judged.run.shared
     assert [side.threads for side in judged.run.sides] == [1, 2]
+    assert not any("threads" in note for side in judged.run.sides for note in side.notes)
 
 
 BROKEN = """
@@ -117,6 +123,60 @@ class Broken:
             raise ValueError("tired")
         return self.done(depth)
 """
+
+
+PATCHING = """
+import time
+import cv2
+from depthprof import load_pipeline
+
+resize = cv2.resize
+
+def slow(*arguments, **options):
+    time.sleep(0.003)
+    return resize(*arguments, **options)
+
+cv2.resize = slow
+
+def make(workload):
+    return load_pipeline("v2", workload)
+"""
+
+
+def test_what_a_side_patches_for_both_falls_on_that_side_alone(tmp_path: Path) -> None:
+    (tmp_path / "patching.py").write_text(PATCHING)
+    judged = depthprof.compare(
+        "v2", f"{tmp_path}/patching.py:make", SMALL, budget_s=0.5, launches=1
+    )
+    assert not judged.run.shared
+    assert judged.comparison is not None
+    row = judged.comparison.stage("preprocess")
+    assert row.candidate.median_ns.value > row.baseline.median_ns.value + 2e6
+    notes = [note for side in judged.run.sides for note in side.notes]
+    assert any(
+        "separate processes: the candidate changes what both sides share: cv2.resize" in note
+        for note in notes
+    )
+    assert judged.exit_code == 3  # one process of each side
+
+
+def test_variants_of_this_repository_share_a_process() -> None:
+    fast = f"{EXAMPLES / 'fast_v2.py'}:FastV2"
+    workloads = {
+        "v2": SMALL.changed(dtype="fp16"),
+        "v1": SMALL.changed(attention="sdpa"),
+        fast: SMALL.changed(dtype="bf16", batch=2, product="depth"),
+    }
+    sides = [
+        {"name": name, "variant": variant, "workload": asdict(workload), "checkpoint": None}
+        for name, (variant, workload) in zip("abc", workloads.items(), strict=True)
+    ]
+    with WorkerProcess(Layout(0, 0), WORKER) as process:
+        loaded = process.ask({"command": "load", "sides": sides, "images": []}, 120)
+        assert set(loaded["sides"]) == set("abc")
+        block = {"command": "block", "first": 0, "iterations": 1, "warming_up": True}
+        for name in "abcabc":
+            assert process.ask({**block, "side": name}, 120)["threads"] == [1, 1]
 
 
 def test_a_user_s_stage_that_fails_half_way_keeps_what_was_measured(

@@ -158,6 +158,15 @@ def test_a_file_that_is_imported_by_its_own_name_too_must_be_alike(order: str) -
         loaded(order)
 
 
+@ORDERS
+def test_a_module_that_is_no_file_is_nobody_s(order: str) -> None:
+    made = "import sys, types\nsys.modules['made'] = types.ModuleType('made')\n"
+    made += "sys.modules['made'].__file__ = 'made.py'\ndef make(): return 1\n"
+    write({"mine.py": made})
+    assert loaded(order) == {"a": 1, "b": 1}  # torch.ops is such a one
+    del sys.modules["made"]
+
+
 def test_sides_of_one_folder_share_their_modules() -> None:
     write({"helper.py": "", "mine.py": "import helper\ndef make(): return helper"}, "now")
     modules, found = OwnModules(), []
