@@ -19,6 +19,7 @@ ROOMS = {
     "units": (0, LOBBY),
     "records": (0, LOBBY),
     "looks": (0, LOBBY),
+    "children": (0, LOBBY),
     "settings": (1, LOBBY),
     "stats": (1, JUDGING),
     "twosample": (1, JUDGING),
