@@ -7,10 +7,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from depthprof.children import run_git
 from depthprof.records import Environment
 from depthprof.textfile import system_text
 
 CPU_INFO, MEMORY_INFO = Path("/proc/cpuinfo"), Path("/proc/meminfo")
+
+GIT_LIMIT_S = 10
 
 
 def environment(device: str, driver: str | None = None) -> Environment:
@@ -137,13 +140,7 @@ def git_state(folder: Path) -> tuple[str | None, bool | None]:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
+        done = run_git(folder, *arguments, limit_s=GIT_LIMIT_S)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

@@ -8,5 +8,10 @@ import os
 
 from hypothesis import settings
 
+from depthprof.children import REPOSITORY_VARIABLES
+
+for name in REPOSITORY_VARIABLES:  # in a hook of our own, a test's git must not mean our repository
+    os.environ.pop(name, None)
+
 settings.register_profile("neighbours", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("neighbours")

@@ -20,6 +20,7 @@ ROOMS = {
     "records": (0, LOBBY),
     "looks": (0, LOBBY),
     "textfile": (0, LOBBY),
+    "children": (0, LOBBY),
     "settings": (1, LOBBY),
     "stats": (1, JUDGING),
     "twosample": (1, JUDGING),

@@ -18,7 +18,7 @@ EXIT_WARNINGS = 3
 """What `doctor` ends with if it has something to warn of."""
 
 MEASURED_AGAIN = (
-    "depthprof: the limits that were kept are of one kernel each and no hardware bound;"
+    "the limits that were kept are of one kernel each and no hardware bound;"
     " they were measured again"
 )
 

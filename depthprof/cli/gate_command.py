@@ -218,7 +218,7 @@ def _both_commits(
         raise BadInput(f"{place} is not in the repository {root}; --against compares its commits")
     earlier = folder / path.relative_to(root.resolve())
     if not earlier.is_file():
-        raise BadInput(f"there is no {place} at {folder.name}: renamed, or not made yet")
+        raise BadInput(f'there is no "{place}" at {folder.name}')
     return replace(before, variant=f"{earlier}:{name}"), after
 
 

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 from depthprof import errors
+from depthprof.children import child_environment
 
 PADDING_LIMIT_BYTES = 4096
 PADDING_VARIABLE = "DEPTHPROF_PADDING"
@@ -147,11 +148,10 @@ def _environment(
     known = [Path(place) for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
     own = [str(_moved(place, folder, instead_of)) for place in known]
     places = [str(folder) if folder else "", package_parent, *own]
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(place for place in places if place),
-        PADDING_VARIABLE: "x" * layout.environment_bytes,
-    }
+    return child_environment(
+        PYTHONPATH=os.pathsep.join(place for place in places if place),
+        **{PADDING_VARIABLE: "x" * layout.environment_bytes},
+    )
 
 
 def _refusal(answer: dict[str, Any]) -> errors.DepthprofError:

@@ -75,7 +75,7 @@ class Worker:
                 command,
                 torch.no_grad(),
             )
-            threads = self._together.after_block(name, warming_up=command["warming_up"])
+            threads = self._together.after_block(name, warming_up=command.get("warming_up", False))
             return {**answer, "threads": threads}
         except StageFailed as failure:
             raise _of_side(blame(_cause(failure), failure.stage), name) from failure

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
+from depthprof.children import child_environment
 from depthprof.gate import judge, look_at
 from depthprof.machine import usable_cores
 from depthprof.measure import Plan, Progress, SidePlan, measure
@@ -35,9 +36,8 @@ while os.getppid() == int(sys.argv[1]):
 def neighbours(condition: str) -> Iterator[None]:
     """Keep every core busy with somebody else's work, where the condition says so."""
     count = usable_cores() if condition == "loaded" else 0
-    busy = [
-        subprocess.Popen([sys.executable, "-c", NEIGHBOUR, str(os.getpid())]) for _ in range(count)
-    ]
+    command = [sys.executable, "-c", NEIGHBOUR, str(os.getpid())]
+    busy = [subprocess.Popen(command, env=child_environment()) for _ in range(count)]
     try:
         yield
     finally:
