@@ -138,6 +138,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
             ["git", "-C", str(folder), *arguments],
             capture_output=True,
             text=True,
+            errors="surrogateescape",  # names of files may be no UTF-8
             timeout=10,
             check=False,
         )

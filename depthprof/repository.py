@@ -28,7 +28,7 @@ class Repository:
         done = _git(folder, "rev-parse", "--show-toplevel")
         if done.returncode:
             raise BadInput(f"{folder} is in no git repository ({_said(done)}); --against needs one")
-        return cls(Path(done.stdout.strip()))
+        return cls(Path(done.stdout.removesuffix("\n")))
 
     def commit(self, reference: str) -> str:
         """Resolve a branch, tag or commit.
@@ -86,6 +86,7 @@ def _git(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
             ["git", "-C", str(folder), *arguments],
             capture_output=True,
             text=True,
+            errors="surrogateescape",  # names of files may be no UTF-8
             timeout=GIT_LIMIT_S,
             check=False,
         )

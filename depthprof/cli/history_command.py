@@ -10,6 +10,7 @@ from depthprof.cli.commands import write_json
 from depthprof.cli.keeping import opened
 from depthprof.errors import BadInput, OutputError, nearest
 from depthprof.records import STAGES, TOTAL, WITH_CHANGES, Point, Series
+from depthprof.units import shown
 
 if TYPE_CHECKING:
     from depthprof.store import Store
@@ -39,7 +40,7 @@ def history(arguments: Namespace) -> int:
         from depthprof.report.history_folder import write_history
 
         for file in write_history(histories, arguments.out):
-            print(f"written: {file}", file=sys.stderr)
+            print(f"written: {shown(file)}", file=sys.stderr)
     if write_json(arguments.json, history_document(histories)):
         return 0
     from rich.console import Console
@@ -108,4 +109,4 @@ def _write_otava(file: Path, series: list[Series], as_csv: Any) -> None:
             place.write_text(as_csv(group), encoding="utf-8")
         except OSError as error:
             raise OutputError(f"could not write {place}: {error.strerror}") from error
-        print(f"written: {place} ({group[0].label} on {group[0].machine})", file=sys.stderr)
+        print(f"written: {shown(place)} ({group[0].label} on {group[0].machine})", file=sys.stderr)

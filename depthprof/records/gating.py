@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from depthprof.records.judgement import Comparison, Judgement, Policy
+from depthprof.records.naming import keep_shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,9 @@ class SideGate:
     comparison: Comparison | None = None
     judgement: Judgement | None = None
 
+    def __post_init__(self) -> None:
+        keep_shown(self, "label", "problem")
+
 
 @dataclass(frozen=True, slots=True)
 class Gated:
@@ -58,3 +62,6 @@ class Gated:
     missing: tuple[str, ...]
     is_paired: bool
     exit_code: int
+
+    def __post_init__(self) -> None:
+        keep_shown(self, "baseline", "candidate", "missing")
