@@ -11,6 +11,7 @@ from typing import Any
 from depthprof.cli.keeping import keep
 from depthprof.errors import BadInput, DepthprofError, OutputError
 from depthprof.records import Judged, Policy
+from depthprof.units import shown
 
 EXIT_WARNINGS = 3
 """What `doctor` ends with if it has something to warn of."""
@@ -43,6 +44,7 @@ def calibrate(arguments: Namespace) -> int:
             side.variant,
             side.workload,
             images=arguments.images,
+            strict=arguments.strict,
             comparisons=arguments.comparisons,
             budget_s=arguments.budget,
             policy=policy_from(arguments, Policy()),
@@ -171,7 +173,7 @@ def refuse(error: DepthprofError, arguments: Namespace) -> None:
     side = getattr(error, "side", None)
     text = {"a": "baseline", "b": "candidate"}.get(side or "")
     named = text and (getattr(arguments, text, None) or getattr(arguments, "baseline", None))
-    where = f"side {side} ({named}): " if named else ""
+    where = f"side {side} ({shown(named)}): " if named else ""
     print(f"depthprof: {where}{error}", file=sys.stderr)
     if getattr(arguments, "json", None) == "-":
         reason = {"code": type(error).__name__, "text": f"{where}{error}"}
@@ -257,7 +259,7 @@ def _tell(judged: Judged, written: Path | None, arguments: Namespace) -> None:
     if judged.drilled is not None:
         print_drilled(judged.drilled, Console())
     if written is not None:
-        print(f"report: {written / 'report.html'}")
+        print(f"report: {shown(written / 'report.html')}")
 
 
 def write_json(target: str | None, document: dict[str, Any]) -> bool:

@@ -1,9 +1,10 @@
-"""The words of the command line. Imports nothing but argparse, so that `--help` answers at once."""
+"""The words of the command line. Imports nothing heavy, so that `--help` answers at once."""
 
 import argparse
 from typing import NoReturn
 
 from depthprof.cli import store_parser
+from depthprof.units import shown
 
 EPILOG = """\
 sides:
@@ -22,7 +23,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Refuse in one sentence, with the way to the help, and exit with 2."""
-        self.exit(2, f"depthprof: {message}; see `{self.prog} --help`\n")
+        self.exit(2, f"depthprof: {shown(message)}; see `{self.prog} --help`\n")
 
 
 def build_parser() -> Parser:
@@ -195,6 +196,11 @@ def _workload(parser: Parser) -> None:
     )
     group.add_argument(
         "--images", nargs="+", default=[], metavar="PATH", help="pictures or folders of them"
+    )
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse a folder with a picture that cannot be read; without it that one is left out",
     )
 
 

@@ -16,7 +16,7 @@ from depthprof.iteration import Iteration, StageFailed
 from depthprof.machine import device_name, environment, peak_memory_bytes, usable_cores
 from depthprof.measure.serving import serve, take_block
 from depthprof.nvml import GpuAddress, GpuWatch, driver_version, torch_address
-from depthprof.pictures import load_pictures
+from depthprof.pictures.loading import load_pictures
 from depthprof.pipelines.check import blame, checked_iteration
 from depthprof.pipelines.code_hash import code_sha256
 from depthprof.pipelines.device import resolve_device
@@ -46,9 +46,7 @@ class Worker:
         Returns:
             The answer: what each side really is, the pictures, the environment.
         """
-        sides = {
-            side["name"]: self._load_side(side, command["images"]) for side in command["sides"]
-        }
+        sides = {side["name"]: self._load_side(side, command) for side in command["sides"]}
         gc.collect()
         gc.freeze()  # what is loaded stays: later collections need not walk through it
         device = next((s["device"] for s in sides.values() if s["device"] != "cpu"), "cpu")
@@ -89,7 +87,7 @@ class Worker:
             raise _of_side(error, name) from error
         return {"observed": asdict(seen)}
 
-    def _load_side(self, side: dict[str, Any], images: list[str]) -> dict[str, Any]:
+    def _load_side(self, side: dict[str, Any], command: dict[str, Any]) -> dict[str, Any]:
         name = side["name"]
         try:
             workload = resolve_device(workload_from(side["workload"]))
@@ -103,10 +101,12 @@ class Worker:
             )
             if before is not None:
                 pipeline = Renamed(pipeline, before)
-            pictures = load_pictures(
-                [Path(image) for image in images] or None, keeps_aspect=not workload.square
+            loaded = load_pictures(
+                [Path(image) for image in command["images"]] or None,
+                keeps_aspect=not workload.square,
+                strict=command.get("strict", False),
             )
-            batches = _batches([array for array, _ in pictures], workload.batch)
+            batches = _batches([array for array, _ in loaded.pictures], workload.batch)
             started = perf_counter_ns()
             with torch.no_grad():
                 shapes = [
@@ -135,7 +135,8 @@ class Worker:
             "code_sha256": code_sha256(side["variant"]),
             "gpu": None if gpu is None else asdict(gpu),
             "checked_ns": checked_ns,
-            "pictures": [asdict(picture) for _, picture in pictures],
+            "pictures": [asdict(picture) for _, picture in loaded.pictures],
+            "left_out": [asdict(one) for one in loaded.left_out],
         }
 
 
