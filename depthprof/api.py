@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from depthprof.calibration import calibrate as summed_up
 from depthprof.calibration import fingerprint
 from depthprof.calibrationfile import check_calibrations, find_calibration, write_calibration
-from depthprof.errors import BadInput, OutputError, PipelineError, nearest
+from depthprof.errors import BadInput, BadPicture, OutputError, PipelineError, nearest
 from depthprof.gate import judge, look_at
 from depthprof.limitsfile import kept_limits, write_limits
 from depthprof.looks import Look
 from depthprof.measure import Plan, Progress, SidePlan, measure, take_limits
 from depthprof.measure.plan import TELEMETRY_S, OnProgress
+from depthprof.pictures.files import why_absent
 from depthprof.pipelines.registry import check_variant
 from depthprof.records import (
     OUTPUT_FAULTS,
@@ -25,6 +26,7 @@ from depthprof.records import (
     Run,
     Workload,
 )
+from depthprof.report.pictured import left_out_lines
 
 if TYPE_CHECKING:
     import torch
@@ -107,6 +109,7 @@ def compare(
     policy: Policy | None = None,
     on_progress: OnProgress | None = None,
     telemetry_s: float | None = TELEMETRY_S,
+    strict: bool = False,
 ) -> Judged:
     """Measure two variants in turns and judge every stage of the candidate.
 
@@ -121,6 +124,7 @@ def compare(
         observe: look at one more iteration of each side, and at what the machine can do.
         policy: what counts as slower; on_progress: told after each block.
         telemetry_s: seconds between two readings of GPU and host; None: none are taken.
+        strict: refuse a folder with a picture that cannot be read, instead of leaving it out.
 
     Returns:
         The run, its comparison and its judgement; `depthprof.write_report` writes them down.
@@ -141,6 +145,7 @@ def compare(
         observe=observe,
         seed=both.seed,
         telemetry_s=telemetry_s,
+        strict=strict,
     )
     return carry_out(plan, policy or Policy(), on_progress)
 
@@ -158,6 +163,7 @@ def profile(
     policy: Policy | None = None,
     on_progress: OnProgress | None = None,
     telemetry_s: float | None = TELEMETRY_S,
+    strict: bool = False,
 ) -> Judged:
     """Measure one variant stage by stage, without a baseline. Arguments as in `compare`."""
     known = workload or Workload()
@@ -170,6 +176,7 @@ def profile(
         observe=observe,
         seed=known.seed,
         telemetry_s=telemetry_s,
+        strict=strict,
     )
     return carry_out(plan, policy or Policy(), on_progress)
 
@@ -184,6 +191,7 @@ def calibrate(
     budget_s: float = DEFAULT_BUDGET_S,
     policy: Policy | None = None,
     on_progress: OnProgress | None = None,
+    strict: bool = False,
 ) -> Calibration:
     """Compare a variant with itself, again and again, to learn what this machine can tell apart.
 
@@ -196,6 +204,7 @@ def calibrate(
         comparisons: how many; each starts launches of its own.
         budget_s: seconds of measured turns of each, and what the detectable slow-down is told for.
         policy: what counts as slower; on_progress: told after each block.
+        strict: as in `compare`.
 
     Returns:
         Noise floor and detectable slow-down by stage; `depthprof.calibrationfile` has saved it.
@@ -217,6 +226,7 @@ def calibrate(
             images=tuple(Path(image) for image in images),
             budget_s=budget_s,
             seed=number,
+            strict=strict,
         )
         check_plan(plan)
         tell = _numbered(on_progress or _silent, number + 1, comparisons)
@@ -234,6 +244,8 @@ def calibrate(
     if not runs:
         raise KeyboardInterrupt
     subject = f"{variant}, {work.model}, input {work.input_size}, batch {work.batch}, {work.dtype}"
+    if left_out := "; ".join(left_out_lines(runs[0].left_out)):
+        subject += f" (left out: {left_out})"
     found = summed_up(runs, len(runs) // 2, rules, budget_s, subject)
     write_calibration(found)
     return found
@@ -296,6 +308,7 @@ def check_plan(plan: Plan) -> None:
 
     Raises:
         BadInput: an unknown variant, a missing file, or a budget that is no time.
+        BadPicture: there is nothing to read where a picture should be.
     """
     if not 0 < plan.budget_s < float("inf"):
         raise BadInput(f"budget is {plan.budget_s!r} s, but must be a number of seconds above 0")
@@ -316,8 +329,8 @@ def check_plan(plan: Plan) -> None:
         if side.checkpoint is not None and not side.checkpoint.exists():
             raise BadInput(f"the checkpoint {side.checkpoint} does not exist")
     for image in plan.images:
-        if not image.exists():
-            raise BadInput(f"the picture {image} does not exist")
+        if (why := why_absent(image)) is not None:
+            raise BadPicture(f"the picture {image} {why}")
 
 
 def _side(

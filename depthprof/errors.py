@@ -6,9 +6,17 @@ exits with 2; nobody but a developer ever sees a traceback.
 
 from collections.abc import Iterable
 
+from depthprof.units import shown
+
 
 class DepthprofError(Exception):
-    """Base of all refusals; `str(error)` is the sentence shown to the user."""
+    """Base of all refusals; `str(error)` is the sentence shown to the user.
+
+    The names in a sentence may hold anything, so it is made fit to be shown here, once for all.
+    """
+
+    def __init__(self, sentence: str = "") -> None:
+        super().__init__(shown(sentence))
 
 
 class BadInput(DepthprofError, ValueError):

@@ -1,10 +1,11 @@
-"""Figures as people read them: nanoseconds, bytes, ratios and shares as short text.
+"""Figures and names as people read them: nanoseconds, bytes, ratios, shares, file names.
 
 Every figure inside depthprof carries its unit in its name (`_ns`, `_bytes`, `_ratio`); these
-functions are the only place where a figure becomes text.
+functions are the only place where a figure, or the name of a file, becomes text.
 """
 
 import math
+import os
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
@@ -80,3 +81,25 @@ def byte_rate(bytes_per_s: float) -> str:
         if bytes_per_s >= limit * 0.9995:
             return f"{significant(bytes_per_s / limit)} {unit}"
     return f"{bytes_per_s:.0f} B/s" if math.isfinite(bytes_per_s) else "n/a"
+
+
+def shown(name: str | os.PathLike[str]) -> str:
+    r"""Make the name of a file, or a text with such names in it, safe to print, store and send.
+
+    The result is one line of printable characters, without surrogates: it can be encoded as UTF-8,
+    kept by any database, written as XML, and does nothing to a terminal. Bytes that were no UTF-8
+    (os.fsdecode makes surrogates of them) become ``\xff``, other characters that cannot be printed
+    (control characters, line ends, those that turn the direction of writing) ``\n``, ``\x1b``,
+    ``\u202e``. Backslashes stay as they are, so what is shown already is not changed again.
+    """
+    text = os.fspath(name)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was no UTF-8 (PEP 383)
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")

@@ -16,7 +16,7 @@ from depthprof.iteration import Iteration
 from depthprof.limits import measure_limits
 from depthprof.nvml import Gpu, NotVisible, connected, located, torch_address
 from depthprof.observe import observe
-from depthprof.pictures import load_pictures
+from depthprof.pictures.loading import load_pictures
 from depthprof.records import STAGES
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -27,7 +27,7 @@ FORWARD, SYNC = STAGES.index("forward"), STAGES.index("sync")
 def blocks(variant: str, iterations: int = 30) -> tuple[list[list[int]], list[list[int]]]:
     """Host and device spans of a warmed-up published pipeline."""
     pipeline = load_pipeline(variant, Workload(device="cuda"))
-    images = [load_pictures(None, keeps_aspect=True)[0][0]]
+    images = [load_pictures(None, keeps_aspect=True).pictures[0][0]]
     iteration = Iteration(pipeline, clock_for("cuda:0"))
     with torch.no_grad():
         iteration.block([images], 10)
@@ -93,7 +93,7 @@ def test_limits_of_a_gpu_are_sane() -> None:
 
 def test_published_copies_are_pageable_and_memory_has_peaks() -> None:
     pipeline = load_pipeline("v2", Workload(input_size=98, device="cuda"))
-    images = [load_pictures(None, keeps_aspect=True)[0][0]]
+    images = [load_pictures(None, keeps_aspect=True).pictures[0][0]]
     calls = Iteration(pipeline, clock_for("cuda:0")).calls
     with torch.no_grad():
         found = observe(pipeline, calls, images, "cuda:0")

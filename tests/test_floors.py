@@ -61,7 +61,7 @@ ROOMS = {
     "__init__": (7, DOORS),
     "__main__": (7, DOORS),
 }
-WITHIN_A_ROOM_ONLY = {"errors"}  # the word every room may use, floor 0 too
+WITHIN_A_ROOM_ONLY = {"errors", "units"}  # the words every room may use, floor 0 too
 HEAVY = ("torch", "cv2", "safetensors", "xformers", "pynvml")
 
 

@@ -1,6 +1,8 @@
 """Figures as text."""
 
 import math
+import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -74,3 +76,35 @@ def test_duration_keeps_three_digits(ns: float) -> None:
 )
 def test_rates_are_in_powers_of_ten(bytes_per_s: float, text: str) -> None:
     assert units.byte_rate(bytes_per_s) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a photo (1).jpg", "a photo (1).jpg"),
+        ("写真🦋é", "写真🦋é"),
+        (os.fsdecode(b"caf\xe9\xff"), r"caf\xe9\xff"),
+        ("a\nb\tc\rd", r"a\nb\tc\rd"),
+        ("\x1b[31m\x07\x7f", r"\x1b[31m\x07\x7f"),
+        ("photo\u202egpj.exe", r"photo\u202egpj.exe"),
+        ("a\u2028b\x85c", r"a\u2028b\x85c"),
+        ("lone \ud800", r"lone \ud800"),
+        ("C:\\pictures\\new", "C:\\pictures\\new"),
+        (Path("a") / "b\n.py", r"a/b\n.py"),
+        ("", ""),
+    ],
+)
+def test_a_name_is_shown_on_one_line(name: str | Path, text: str) -> None:
+    assert units.shown(name) == text
+
+
+@given(st.text(st.characters()))
+def test_what_is_shown_can_be_printed_and_encoded_and_stays_as_it_is(name: str) -> None:
+    text = units.shown(name)
+    assert text.isprintable()
+    assert units.shown(text.encode("utf-8").decode("utf-8")) == text
+
+
+@given(st.binary(min_size=1))
+def test_any_bytes_are_shown(name: bytes) -> None:
+    assert units.shown(os.fsdecode(name)).encode().decode().isprintable()

@@ -12,6 +12,7 @@ from depthprof.cli import output
 from depthprof.cli.keeping import keep
 from depthprof.errors import BadInput, OutputError
 from depthprof.records import Judged, Policy
+from depthprof.units import shown
 
 EXIT_REFUSED = 2
 EXIT_WARNINGS = 3
@@ -51,6 +52,7 @@ def calibrate(arguments: Namespace) -> int:
             side.workload,
             images=arguments.images,
             allow=side.allow,
+            strict=arguments.strict,
             comparisons=arguments.comparisons,
             budget_s=arguments.budget,
             policy=policy_from(arguments, Policy()),
@@ -258,7 +260,7 @@ def _tell(judged: Judged, written: Path | None, arguments: Namespace) -> None:
     if judged.drilled is not None:
         print_drilled(judged.drilled, output.console())
     if written is not None:
-        output.say(f"report: {written / 'report.html'}")
+        output.say(f"report: {shown(written / 'report.html')}")
 
 
 def write_json(target: str | None, document: dict[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from depthprof.cli.keeping import opened
 from depthprof.errors import BadInput, OutputError, nearest
 from depthprof.records import STAGES, TOTAL, WITH_CHANGES, Point, Series
 from depthprof.textfile import write_text
+from depthprof.units import shown
 
 if TYPE_CHECKING:
     from depthprof.store import Store
@@ -40,7 +41,7 @@ def history(arguments: Namespace) -> int:
         from depthprof.report.history_folder import write_history
 
         for file in write_history(histories, arguments.out):
-            output.note(f"written: {file}")
+            output.note(f"written: {shown(file)}")
     if write_json(arguments.json, history_document(histories)):
         return 0
     from depthprof.report.history_terminal import print_history
@@ -107,4 +108,4 @@ def _write_otava(file: Path, series: list[Series], as_csv: Any) -> None:
             write_text(place, as_csv(group))
         except OSError as error:
             raise OutputError(f"could not write {place}: {error.strerror}") from error
-        output.note(f"written: {place} ({group[0].label} on {group[0].machine})")
+        output.note(f"written: {shown(place)} ({group[0].label} on {group[0].machine})")

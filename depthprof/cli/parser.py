@@ -5,6 +5,7 @@ import sys
 from typing import Any, NoReturn
 
 from depthprof.cli import output, store_parser
+from depthprof.units import shown
 
 EPILOG = """\
 sides:
@@ -23,7 +24,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Refuse in one sentence, with the way to the help, and exit with 2."""
-        self.exit(2, f"depthprof: {message}; see `{self.prog} --help`\n")
+        self.exit(2, f"depthprof: {shown(message)}; see `{self.prog} --help`\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Print as every command does."""
@@ -218,6 +219,11 @@ def _workload(parser: Parser) -> None:
     )
     group.add_argument(
         "--images", nargs="+", default=[], metavar="PATH", help="pictures or folders of them"
+    )
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse a folder with a picture that cannot be read; without it that one is left out",
     )
 
 

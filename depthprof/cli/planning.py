@@ -8,6 +8,7 @@ from pathlib import Path
 from depthprof.measure import Plan, SidePlan
 from depthprof.measure.plan import TELEMETRY_S
 from depthprof.records import Judged, Policy
+from depthprof.report.pictured import left_out_lines
 
 
 def plan_from(
@@ -32,6 +33,7 @@ def plan_from(
         command=shlex.join(["python", "-m", "depthprof", *sys.argv[1:]]),
         telemetry_s=None if arguments.no_telemetry else TELEMETRY_S,
         observe=observe,
+        strict=arguments.strict,
     )
 
 
@@ -45,4 +47,12 @@ def carry_out(plan: Plan, policy: Policy, arguments: Namespace) -> Judged:
     from depthprof.cli.progress import progress_display
 
     with progress_display(arguments.quiet, plan.budget_s) as on_progress:
-        return api.carry_out(plan, policy, on_progress)
+        judged = api.carry_out(plan, policy, on_progress)
+    if arguments.quiet or arguments.json == "-" or arguments.command == "gate":
+        _tell_left_out(judged)  # nobody else does: these print no conditions
+    return judged
+
+
+def _tell_left_out(judged: Judged) -> None:
+    for text in left_out_lines(judged.run.left_out):
+        print(f"depthprof: left out: {text}", file=sys.stderr)

@@ -12,6 +12,7 @@ from depthprof.cli.commands import write_text
 from depthprof.cli.keeping import opened
 from depthprof.errors import BadInput, BadRunFile
 from depthprof.records import Judged, Policy, Run, encode, encode_digest
+from depthprof.units import shown
 
 if TYPE_CHECKING:
     from depthprof.store import RunRow, Store
@@ -98,7 +99,7 @@ def _export(store: "Store", arguments: Namespace) -> int:
     for identity in [store.find(word) for word in arguments.runs]:
         file = out / f"{identity}.json"
         write_text(file, encode(*store.load(identity)))
-        output.say(f"{identity}: {file}")
+        output.say(f"{identity}: {shown(file)}")
     return 0
 
 
@@ -110,7 +111,7 @@ def _import(store: "Store", arguments: Namespace) -> int:
         for run, policy in _runs_of(path):
             judged: Judged = judge(run, policy)
             identity = store.add(judged, digest(run, policy), arguments.tag)
-            output.say(f"{identity}: {path}")
+            output.say(f"{identity}: {shown(path)}")
     return 0
 
 
@@ -148,7 +149,7 @@ def _set(store: "Store", arguments: Namespace) -> int:
         )
     if arguments.file is not None:
         write_text(Path(arguments.file), encode_digest(replace(known, run=arguments.name)))
-        output.say(f"written to {arguments.file}")
+        output.say(f"written to {shown(arguments.file)}")
     return 0
 
 

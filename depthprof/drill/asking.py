@@ -94,5 +94,5 @@ def _load_command(side: SidePlan, images: Sequence[Path]) -> dict[str, Any]:
     return {
         "command": "load",
         "sides": [wanted],
-        "images": [str(image.resolve()) for image in images],
+        "images": [str(image.absolute()) for image in images],
     }

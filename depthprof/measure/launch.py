@@ -201,8 +201,7 @@ class LaunchTaker:
             }
             for side in sorted(group, key=lambda side: self._loading.index(side.name))
         ]
-        images = [str(image.resolve()) for image in self._plan.images]
-        return {"command": "load", "sides": sides, "images": images}
+        return {"command": "load", "sides": sides, **self._plan.asked_pictures}
 
     def _block(self, side: str, turn: int, iterations: int) -> float:
         """Have one block run, enter it, and return its median iteration in nanoseconds."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from depthprof.errors import BadPicture
 from depthprof.measure.plan import Plan, SidePlan
 from depthprof.records import (
     STAGES,
@@ -19,6 +20,7 @@ from depthprof.records import (
     Failure,
     Interruptions,
     Launch,
+    LeftOut,
     Limits,
     Observed,
     Picture,
@@ -43,6 +45,7 @@ class Ledger:
     sides: tuple[Side, ...] = ()
     environment: Environment | None = None
     pictures: tuple[Picture, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     launches: list[Launch] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     places: list[tuple[int, int, int, int, int]] = field(default_factory=list)
@@ -61,13 +64,23 @@ class Ledger:
     threads: dict[int, Counter[tuple[int, int]]] = field(default_factory=dict)
 
     def loaded(self, answers: dict[str, dict[str, Any]], environment: dict[str, Any]) -> None:
-        """Note what the sides really are, as the first launch's workers told."""
+        """Note what the sides really are, as the first launch's workers told.
+
+        Raises:
+            BadPicture: two sides, or an earlier launch and this one, read unlike pictures.
+        """
+        pictures = [tuple(Picture(**one) for one in told["pictures"]) for told in answers.values()]
+        if any(others != (self.pictures if self.sides else pictures[0]) for others in pictures):
+            raise BadPicture(
+                "the pictures changed while measuring: a file was added, removed or written anew"
+            )
         if self.sides:
             return
         self.sides = tuple(_side(plan, answers[plan.name]) for plan in self.plan.sides)
         self.gpus = {name: told["gpu"] for name, told in answers.items() if told.get("gpu")}
         first = answers[self.plan.sides[0].name]
-        self.pictures = tuple(Picture(**picture) for picture in first["pictures"])
+        self.pictures = pictures[0]
+        self.left_out = tuple(LeftOut(**one) for one in first.get("left_out", ()))
         self.environment = Environment(**environment)
 
     def add(self, launch: int, turn: int, block: int, side: int, answer: dict[str, Any]) -> None:
@@ -124,6 +137,7 @@ class Ledger:
             conditions=self._conditions(),
             telemetry=self.telemetry,
             limits=self.limits,
+            left_out=self.left_out,
             may_grow=self.plan.most_launches > self.plan.launch_count,
         )
 

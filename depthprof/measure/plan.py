@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from depthprof.looks import MORE_LAUNCHES, Look, first_launches
 from depthprof.records import Run, Workload
@@ -45,6 +46,7 @@ class Plan:
     Attributes:
         sides: baseline first.
         images: pictures and folders; empty means the default photograph.
+        strict: refuse a folder with a picture that cannot be read, instead of leaving it out.
         budget_s: seconds of measured turns over all launches; set-up and warm-up come on top.
         launches: starts of a worker; None takes the usual number, and more where they scatter.
         separate: give each side a worker of its own even if they could share.
@@ -67,6 +69,13 @@ class Plan:
     observe: bool = False
     worker: str = WORKER
     telemetry_s: float | None = None
+    strict: bool = False
+
+    @property
+    def asked_pictures(self) -> dict[str, Any]:
+        """What a worker is told of the pictures: it may start in another folder."""
+        images = [str(image.absolute()) for image in self.images]
+        return {"images": images, "strict": self.strict}
 
     @property
     def shared(self) -> bool:

@@ -18,7 +18,7 @@ from depthprof.measure.checking import OutputCheck, checkpoint_notes
 from depthprof.measure.serving import serve, take_block
 from depthprof.measure.together import Together
 from depthprof.nvml import GpuAddress, GpuWatch, driver_version, torch_address
-from depthprof.pictures import load_pictures
+from depthprof.pictures.loading import load_pictures
 from depthprof.pipelines.check import blame
 from depthprof.pipelines.code_hash import code_sha256
 from depthprof.pipelines.device import auto_note, resolve_device
@@ -53,7 +53,7 @@ class Worker:
         for side in command["sides"]:
             _set_threads(resolve_device(workload_from(side["workload"])))
             with self._together.loading(side):
-                sides[side["name"]] = self._load_side(side, command["images"])
+                sides[side["name"]] = self._load_side(side, command)
         self._together.settle()
         gc.collect()
         gc.freeze()  # what is loaded stays: later collections need not walk through it
@@ -97,7 +97,7 @@ class Worker:
             raise _of_side(error, name) from error
         return {"observed": asdict(seen)}
 
-    def _load_side(self, side: dict[str, Any], images: list[str]) -> dict[str, Any]:
+    def _load_side(self, side: dict[str, Any], command: dict[str, Any]) -> dict[str, Any]:
         name = side["name"]
         try:
             workload = resolve_device(workload_from(side["workload"]))
@@ -110,11 +110,13 @@ class Worker:
             )
             if before is not None:
                 pipeline = Renamed(pipeline, before)
-            pictures = load_pictures(
-                [Path(image) for image in images] or None, keeps_aspect=not workload.square
+            loaded = load_pictures(
+                [Path(image) for image in command["images"]] or None,
+                keeps_aspect=not workload.square,
+                strict=command.get("strict", False),
             )
-            batches = _batches([array for array, _ in pictures], workload.batch)
-            names = {id(array): picture.name for array, picture in pictures}
+            batches = _batches([array for array, _ in loaded.pictures], workload.batch)
+            names = {id(array): picture.name for array, picture in loaded.pictures}
             check = OutputCheck(pipeline, workload, side.get("allow", ()), names)
             started = perf_counter_ns()
             with torch.no_grad():
@@ -144,7 +146,8 @@ class Worker:
             "code_sha256": code_sha256(side["variant"]),
             "gpu": None if gpu is None else asdict(gpu),
             "checked_ns": checked_ns,
-            "pictures": [asdict(picture) for _, picture in pictures],
+            "pictures": [asdict(picture) for _, picture in loaded.pictures],
+            "left_out": [asdict(one) for one in loaded.left_out],
         }
 
 

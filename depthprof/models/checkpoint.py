@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 
 from depthprof.errors import BadCheckpoint
 from depthprof.models.appearance import PICKLE, ZIP, file_appearance, is_safetensors
@@ -126,9 +126,18 @@ def _head(path: Path) -> bytes:
 
 def _safetensors(path: Path, head: bytes) -> object:
     try:
-        return load_file(path)
+        return load_file(path) if _is_utf8(path) else load(path.read_bytes())
     except _UNREADABLE as error:
         raise _corrupt(path, head) from error
+
+
+def _is_utf8(path: Path) -> bool:
+    """Whether a path is UTF-8: the reader of safetensors opens no other."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _pickled(path: Path, head: bytes) -> object:

@@ -4,6 +4,7 @@ Two runs of the same code and weights can only differ by machine, time or chance
 """
 
 import hashlib
+import os
 import sys
 from pathlib import Path
 
@@ -56,5 +57,5 @@ def _digest(files: dict[str, Path]) -> str:
             content = files[name].read_bytes()
         except OSError:  # a module whose file is gone: its name still counts
             content = b""
-        found.update(f"{name}\0{len(content)}\0".encode() + content)
+        found.update(os.fsencode(f"{name}\0{len(content)}\0") + content)
     return found.hexdigest()

@@ -6,6 +6,8 @@ Imports nothing heavy: the code may be refused before torch is needed.
 import importlib
 import importlib.util
 import inspect
+import os
+import re
 import sys
 import zlib
 from collections.abc import Callable
@@ -14,6 +16,9 @@ from types import ModuleType
 from typing import Any
 
 from depthprof.errors import BadInput, DepthprofError, NamesClash, nearest
+
+NOT_A_NAME = r"\W"
+"""What a module's name cannot have, and a file's can: spaces, bytes that are no UTF-8."""
 
 _folders: list[Path] = []
 """Folders that pipelines came from so far in this process."""
@@ -88,7 +93,7 @@ def _from_file(path: Path) -> ModuleType:
     path = path.resolve()
     _refuse_namesakes(path.parent)
     # a name of its own: both sides may be a file of the same name, in two folders
-    name = f"{path.stem}_{zlib.crc32(str(path).encode()):08x}"
+    name = f"{re.sub(NOT_A_NAME, '_', path.stem)}_{zlib.crc32(os.fsencode(path)):08x}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise BadInput(f"{path} cannot be imported, because its name does not end in .py")

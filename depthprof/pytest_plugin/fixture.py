@@ -26,8 +26,8 @@ def depth_profile(request: pytest.FixtureRequest, benchmark: Any) -> DepthProfil
     """Measure one or two variants stage by stage and make each stage a benchmark of its own.
 
     Call it as `depth_profile("v1", "v2", input_size=98)`: the first variant is the baseline, and
-    keywords are those of `depthprof.Workload`, or budget_s, launches, images and checkpoint. What
-    is not given comes from the options --depth-..., from [tool.depthprof], or is the default.
+    keywords are those of `depthprof.Workload`, or budget_s, launches, images, strict, checkpoint.
+    What is not given comes from the options --depth-..., from [tool.depthprof], or is the default.
     `of` and `stage` record one variant or some stages alone; all the tests of a session that ask
     for the same measurement share it. It returns a `depthprof.Judged`. With --benchmark-compare a
     stage that got slower is a failing subtest, or fails the test where it records that one alone.

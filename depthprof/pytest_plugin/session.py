@@ -17,6 +17,7 @@ from depthprof.pytest_plugin.feeding import feed
 from depthprof.pytest_plugin.measuring import Measurements
 from depthprof.pytest_plugin.options import LAUNCHES, Asked
 from depthprof.records import STAGES, TOTAL, Judged, Policy, Workload
+from depthprof.report.pictured import left_out_lines
 
 
 def carried_out(plan: Plan, policy: Policy) -> Judged:
@@ -71,6 +72,7 @@ class DepthSession:
             launches=measured["launches"] or self.asked.launches or LAUNCHES,
             seed=work.seed,
             command="pytest",
+            strict=bool(measured["strict"]),
         )
 
     def hold_against(self, runs: Mapping[Any, Entries], unlike: Sequence[str | None]) -> None:
@@ -92,6 +94,7 @@ class DepthSession:
         """
         identity = run_identity(judged)
         slower: dict[str, tuple[str, ...]] = {}
+        self.remarks += [f"left out: {text}" for text in left_out_lines(judged.run.left_out)]
         for entry in chosen:
             carried = {} if identity in self._carried else packed(judged)
             self._carried.add(identity)
@@ -152,7 +155,7 @@ class OthersOnly:
 
 session_key = pytest.StashKey[DepthSession]()
 
-_PLAN_OPTIONS = ("budget_s", "launches", "images", "checkpoint", "allow")
+_PLAN_OPTIONS = ("budget_s", "launches", "images", "strict", "checkpoint", "allow")
 
 
 def _sides(

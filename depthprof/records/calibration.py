@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from depthprof.records.naming import keep_shown
+
 
 @dataclass(frozen=True, slots=True)
 class StageCalibration:
@@ -52,6 +54,9 @@ class Calibration:
     budget_s: float
     power: float
     stages: tuple[StageCalibration, ...]
+
+    def __post_init__(self) -> None:
+        keep_shown(self, "subject")
 
     def stage(self, name: str) -> StageCalibration | None:
         """Return one stage's, or None where it was not calibrated."""

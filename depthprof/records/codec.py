@@ -19,6 +19,7 @@ from depthprof.records.run import (
     Environment,
     Failure,
     Launch,
+    LeftOut,
     Picture,
     Run,
     Samples,
@@ -38,6 +39,7 @@ def encode(run: Run, policy: Policy) -> str:
     document["sides"] = [asdict(side) for side in run.sides]
     document["environment"] = asdict(run.environment)
     document["pictures"] = [asdict(picture) for picture in run.pictures]
+    document["left_out"] = [asdict(one) for one in run.left_out]
     document["launches"] = [asdict(launch) for launch in run.launches]
     document["failures"] = [asdict(failure) for failure in run.failures]
     document["samples"] = _encode_samples(run.samples)
@@ -82,6 +84,7 @@ def _decode(document: Mapping[str, Any]) -> tuple[Run, Policy]:
         sides=tuple(side_from(side) for side in document["sides"]),
         environment=Environment(**document["environment"]),
         pictures=tuple(Picture(**picture) for picture in document["pictures"]),
+        left_out=tuple(LeftOut(**one) for one in document.get("left_out", ())),
         launches=tuple(_launch(launch) for launch in document["launches"]),
         failures=tuple(Failure(**failure) for failure in document["failures"]),
         samples=_decode_samples(document["samples"]),
@@ -111,7 +114,7 @@ def _policy(data: Mapping[str, Any]) -> Policy:
 def _plain_fields() -> tuple[str, ...]:
     nested = {
         *("sides", "environment", "pictures", "launches", "failures", "samples", "conditions"),
-        *("limits", "telemetry"),
+        *("limits", "telemetry", "left_out"),
     }
     return tuple(name for name in Run.__dataclass_fields__ if name not in nested)
 

@@ -8,6 +8,7 @@ from typing import Any
 from depthprof.errors import BadRunFile
 from depthprof.records.codec import side_from
 from depthprof.records.judgement import Estimate
+from depthprof.records.naming import keep_shown
 from depthprof.records.run import Environment, Failure, Picture, Side
 
 DIGEST_SCHEMA = 1
@@ -53,6 +54,9 @@ class Digest:
     levels: tuple[Level, ...]
     ended: str
     failures: tuple[Failure, ...] = ()
+
+    def __post_init__(self) -> None:
+        keep_shown(self, "run")
 
     def levels_of(self, side: str) -> tuple[Level, ...]:
         """Levels of one side, stages in order."""

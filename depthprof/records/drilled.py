@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from depthprof.records.naming import keep_shown
+
 
 @dataclass(frozen=True, slots=True)
 class PartTime:
@@ -66,6 +68,9 @@ class Drilled:
     apart_ns: float
     note: str = ""
     trace: str | None = None
+
+    def __post_init__(self) -> None:
+        keep_shown(self, "trace")
 
     @property
     def between_ns(self) -> float | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from depthprof.records.judgement import Comparison, Judgement, Policy
+from depthprof.records.naming import keep_shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,9 @@ class SideGate:
     judgement: Judgement | None = None
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        keep_shown(self, "label", "problem")
+
 
 @dataclass(frozen=True, slots=True)
 class Gated:
@@ -64,3 +68,6 @@ class Gated:
     exit_code: int
     added: tuple[str, ...] = ()
     unasked: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        keep_shown(self, "baseline", "candidate", "missing")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from depthprof.records.conditions import BlockConditions, Interruptions
 from depthprof.records.limits import Limits
+from depthprof.records.naming import keep_shown
 from depthprof.records.observed import Observed
 from depthprof.records.telemetry import Telemetry
 from depthprof.records.workload import STAGES, Workload
@@ -104,6 +105,9 @@ class Weights:
     seed: int | None
     parameters: int
 
+    def __post_init__(self) -> None:
+        keep_shown(self, "source")
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -113,6 +117,23 @@ class Picture:
     height: int
     width: int
     note: str = ""
+
+    def __post_init__(self) -> None:
+        keep_shown(self, "name", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file that looks like a picture, in a folder of pictures, and was not read.
+
+    `why` goes on where the name ends: "is not a picture: the file is empty".
+    """
+
+    name: str
+    why: str
+
+    def __post_init__(self) -> None:
+        keep_shown(self, "name", "why")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +158,9 @@ class Side:
     notes: tuple[str, ...] = ()
     code_sha256: str | None = None
     observed: Observed | None = None
+
+    def __post_init__(self) -> None:
+        keep_shown(self, "label", "variant", "notes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +209,9 @@ class Failure:
     code: str
     text: str
 
+    def __post_init__(self) -> None:
+        keep_shown(self, "text")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
@@ -195,7 +222,8 @@ class Run:
     "interrupted" or "failed". `shared` is whether both sides lived in one worker process,
     `may_grow` whether more launches might have followed the first ones (older runs do not tell, and
     might). `limits` are those of the machine and its device, `telemetry` what it showed meanwhile;
-    None in older runs or where not asked.
+    None in older runs or where not asked. `left_out` are the files of its folders of pictures that
+    could not be read.
     """
 
     created: str
@@ -215,7 +243,11 @@ class Run:
     limits: Limits | None = None
     telemetry: Telemetry | None = None
     may_grow: bool = True
+    left_out: tuple[LeftOut, ...] = ()
     schema: int = field(default=RUN_SCHEMA)
+
+    def __post_init__(self) -> None:
+        keep_shown(self, "command")
 
     @property
     def is_comparison(self) -> bool:

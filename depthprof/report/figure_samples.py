@@ -66,7 +66,7 @@ def _panel(axes: Axes, run: Run, spans_ns: NDArray[np.int64], title: str) -> Non
             rasterized=True,
             label="warm-up, not judged",
         )
-    for number, label in enumerate(wording.headings(run, 30)):
+    for number, label in enumerate(wording.legend_labels(run)):
         mine = (samples.side == number) & ~warm_up
         shape, colour = SIDE_MARKS[number]
         axes.scatter(

@@ -75,7 +75,7 @@ def telemetry_figure(judged: Judged) -> Figure:
     axes[-1].set_xlabel("s since the first reading")
     handles = [
         Patch(color=SIDE_MARKS[number][1], alpha=0.25, label=label)
-        for number, label in enumerate(wording.headings(run, 30))
+        for number, label in enumerate(wording.legend_labels(run))
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return figure

@@ -24,6 +24,7 @@ STYLE: Any = {
     "axes.edgecolor": "#777777",
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
+    "text.parse_math": False,  # a side may be called "$x$"
     "svg.fonttype": "none",
     "svg.hashsalt": "depthprof",
 }

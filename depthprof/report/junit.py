@@ -39,7 +39,8 @@ def junit(gated: Gated) -> str:
     root.set("errors", str(len(root.findall(".//error"))))
     ElementTree.indent(root)
     head = '<?xml version="1.0" encoding="UTF-8"?>\n'
-    comment = f"<!-- {_clean(gate_title(gated)).replace('--', '- -')} -->\n"
+    title = re.sub("-(?=-)", "- ", _clean(gate_title(gated)))  # a comment must not hold two
+    comment = f"<!-- {title} -->\n"
     return head + comment + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 

@@ -57,6 +57,8 @@ def summary(judged: Judged, folder: Path | None = None) -> dict[str, Any]:
             "findings": found.findings_document(judged),
             "floors": found.floors_document(judged),
             "skipped_samples": asdict(outcome.skipped),
+            "pictures": [asdict(picture) for picture in run.pictures],
+            "left_out": [asdict(one) for one in run.left_out],
             "failures": [asdict(failure) for failure in run.failures],
             "launches": len(run.launches),
             "turns": sum(launch.turns for launch in run.launches),

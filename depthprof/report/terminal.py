@@ -46,7 +46,7 @@ def _print_pairs(pairs: Sequence[tuple[str, str]], console: Console) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for word, text in pairs:
-        table.add_row(word, Text(text))
+        table.add_row(Text(word), Text(text))
     console.print(table)
 
 

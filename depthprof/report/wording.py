@@ -19,6 +19,7 @@ from depthprof.records import (
 )
 from depthprof.report import calibrated
 from depthprof.report.active import activity_lines
+from depthprof.report.pictured import picture_lines
 from depthprof.units import binary_size, duration, percent, times
 
 DEVICE_MARK = "*"
@@ -60,6 +61,11 @@ def headings(run: Run, width: int = 12) -> tuple[str, ...]:
     return tuple(short)
 
 
+def legend_labels(run: Run) -> tuple[str, ...]:
+    """Labels for a figure's legend, which leaves out what begins with an underscore."""
+    return tuple(f" {label}" if label[:1] == "_" else label for label in headings(run, 30))
+
+
 def _shortened(label: str, width: int) -> str:
     """Leave out the path of a user's pipeline, then cut from the left."""
     if len(label) > width:
@@ -78,7 +84,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
             lines.append((f"of {run.sides[1].label}", describe_differences(run, differing)))
     lines.append(("device", ", ".join(dict.fromkeys(_device(one) for one in run.sides))))
     lines += [("weights", text) for text in dict.fromkeys(_weights(run))]
-    lines.append(("pictures", _pictures(run)))
+    lines += picture_lines(run)
     lines.append(("measured", _measured(run)))
     lines += activity_lines(run, headings(run))
     lines += [("memory", text) for text in memory(run)]
@@ -298,16 +304,6 @@ def _weights(run: Run) -> list[str]:
         else:
             texts.append(f"{side.label}: {weights.source}, sha256 {weights.sha256[:12]}")
     return texts
-
-
-def _pictures(run: Run) -> str:
-    shown = [
-        f"{picture.name} {picture.width}x{picture.height}"
-        + (f" ({picture.note})" if picture.note else "")
-        for picture in run.pictures[:3]
-    ]
-    more = f" and {len(run.pictures) - 3} more" if len(run.pictures) > 3 else ""
-    return ", ".join(shown) + more
 
 
 def _measured(run: Run) -> str:

@@ -26,6 +26,7 @@ from depthprof.store.tables import (
     VERDICTS,
     WORKLOADS,
 )
+from depthprof.units import shown
 
 ID_DIGITS = 12
 FEWEST_DIGITS = 4
@@ -95,7 +96,8 @@ class Store:
         """Stored runs, the newest first."""
         query = select(*_LISTED).order_by(RUNS.c.created.desc(), RUNS.c.id).limit(limit)
         if tag is not None:
-            query = query.join(TAGS, TAGS.c.run == RUNS.c.id).where(TAGS.c.tag == tag)
+            tagged = TAGS.c.tag == shown(tag)  # a database takes no other text
+            query = query.join(TAGS, TAGS.c.run == RUNS.c.id).where(tagged)
         with self._reading() as connection:
             found = connection.execute(query).all()
             names = [row.id for row in found]
@@ -115,6 +117,7 @@ class Store:
         Raises:
             BadInput: no run, or more than one, is meant.
         """
+        word = shown(word)
         with self._reading() as connection:
             if word == "newest":
                 query = select(RUNS.c.id).order_by(RUNS.c.created.desc(), RUNS.c.id).limit(1)

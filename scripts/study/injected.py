@@ -8,7 +8,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from depthprof.pictures import load_pictures
+from depthprof.pictures.loading import load_pictures
 from depthprof.pipelines.placebo import Renamed, padding
 from depthprof.pipelines.registry import load_pipeline
 from depthprof.records import Workload
@@ -32,7 +32,7 @@ def __getattr__(name: str) -> Callable[[Workload], Any]:
         pipeline = load_pipeline("v2", workload)
         if wanted in ("aa", "placebo"):
             return Renamed(pipeline, before)
-        picture = load_pictures(None, keeps_aspect=not workload.square)[0][0]
+        picture = load_pictures(None, keeps_aspect=not workload.square).pictures[0][0]
         import torch  # late: the room's other modules do without it
 
         with torch.no_grad():

@@ -21,7 +21,7 @@ from depthprof.errors import BadInput, OutOfMemory, PipelineError
 from depthprof.gate import judge
 from depthprof.iteration import Block
 from depthprof.measure import Plan, SidePlan
-from depthprof.pictures import load_pictures
+from depthprof.pictures.loading import load_pictures
 from depthprof.records import (
     STAGES,
     TOTAL,
@@ -91,7 +91,7 @@ def test_a_published_pipeline_is_looked_into(tmp_path: Path) -> None:
 
 def loaded(variant: str) -> tuple[Any, list[Any]]:
     """A pipeline in this process and one batch for it."""
-    pictures = [load_pictures(None, keeps_aspect=True)[0][0]]
+    pictures = [load_pictures(None, keeps_aspect=True).pictures[0][0]]
     return load_pipeline(variant, WORK), [pictures]
 
 

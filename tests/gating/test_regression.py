@@ -388,4 +388,4 @@ def test_annotations_are_escaped() -> None:
     assert lines
     for line in lines:
         assert re.fullmatch(r"::(error|warning) title=[^:,\n]*::[^\n]*", line)
-    assert any("v2%3A a%2Cb%0A100%25" in line for line in lines)
+    assert any(r"v2%3A a%2Cb\n100%25" in line for line in lines)

@@ -11,7 +11,7 @@ import pytest
 from depthprof.looks import Look
 from depthprof.measure import Plan
 from depthprof.pytest_plugin import session as sessions
-from depthprof.records import Failure, Policy
+from depthprof.records import Failure, LeftOut, Policy
 from tests.pytest_plugin.sessions import LOADED, MINE, PLUGIN, Measured, Session
 from tests.pytest_plugin.sessions import STAGES as SUITE
 
@@ -221,3 +221,14 @@ def test_a_plan_is_measured_by_workers(
     outcome = session("--depth-launches=2", "--depth-budget=1")
     outcome.assert_outcomes(passed=1)
     outcome.stdout.fnmatch_lines(["*test_mine?1-forward?*", "*depthprof: 1 run in*iterations*"])
+
+
+def test_a_picture_that_was_left_out_is_told_and_strict_reaches_the_plan(
+    pytester: pytest.Pytester, session: Session, measured: Measured
+) -> None:
+    pytester.makepyfile('def test_mine(depth_profile):\n    depth_profile("v1", strict=True)\n')
+    measured.run = {"left_out": (LeftOut("a.jpg", "is empty"),)}
+    outcome = session()
+    outcome.assert_outcomes(passed=1)
+    outcome.stdout.fnmatch_lines(["*left out: a.jpg is empty*"])
+    assert measured.plans[0].strict

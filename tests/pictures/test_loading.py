@@ -11,19 +11,13 @@ import pytest
 from PIL import Image
 
 from depthprof.errors import BadPicture
-from depthprof.pictures import load_pictures
-
-COLOUR = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
-GRAY = COLOUR[..., 0]
-
-
-def written(path: Path, pixels: np.ndarray) -> Path:
-    assert cv2.imwrite(str(path), pixels)
-    return path
+from depthprof.pictures.loading import load_pictures
+from tests.names import NAMES
+from tests.pictures.made import COLOUR, GRAY, jpeg, written
 
 
 def test_without_paths_it_is_the_photograph_of_matplotlib() -> None:
-    ((pixels, picture),) = load_pictures(None, keeps_aspect=True)
+    ((pixels, picture),) = load_pictures(None, keeps_aspect=True).pictures
     assert (picture.name, picture.height, picture.width) == ("grace_hopper.jpg", 600, 512)
     assert pixels.shape == (600, 512, 3)
 
@@ -33,7 +27,7 @@ def test_a_folder_means_its_pictures_in_order(tmp_path: Path) -> None:
         written(tmp_path / name, COLOUR)
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "inside").mkdir()
-    found = load_pictures([tmp_path, tmp_path / "b.png"], keeps_aspect=True)
+    found = load_pictures([tmp_path, tmp_path / "b.png"], keeps_aspect=True).pictures
     assert [picture.name for _, picture in found] == ["a.jpg", "b.png", "c.bmp", "b.png"]
     assert np.array_equal(found[1][0], COLOUR)
 
@@ -54,7 +48,7 @@ def test_the_note_says_what_was_converted(
     name: str, pixels: np.ndarray, note: str, tmp_path: Path
 ) -> None:
     path = written(tmp_path / name, pixels)
-    ((read, picture),) = load_pictures([path], keeps_aspect=True)
+    ((read, picture),) = load_pictures([path], keeps_aspect=True).pictures
     assert picture.note == note
     assert read.dtype == np.uint8
     assert read.shape == (*pixels.shape[:2], 3)
@@ -99,9 +93,9 @@ def test_a_strip_is_refused_unless_it_becomes_a_square(tmp_path: Path) -> None:
     path = written(tmp_path / "strip.png", np.zeros((3, 10_000, 3), np.uint8))
     with pytest.raises(BadPicture, match=r"10000x3, its sides 3333 to 1.*--fixed-size"):
         load_pictures([path], keeps_aspect=True)
-    assert load_pictures([path], keeps_aspect=False)[0][0].shape == (3, 10_000, 3)
+    assert load_pictures([path], keeps_aspect=False).pictures[0][0].shape == (3, 10_000, 3)
     edge = written(tmp_path / "edge.png", np.zeros((100, 5, 3), np.uint8))
-    assert load_pictures([edge], keeps_aspect=True)[0][1].height == 100
+    assert load_pictures([edge], keeps_aspect=True).pictures[0][1].height == 100
 
 
 def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
@@ -120,3 +114,17 @@ def test_a_picture_that_opencv_cannot_read_is_refused(tmp_path: Path) -> None:
     Image.fromarray(COLOUR).save(tmp_path / "icon.ico")
     with pytest.raises(BadPicture, match=r"cannot be decoded by OpenCV.*save it anew as PNG"):
         load_pictures([tmp_path / "icon.ico"], keeps_aspect=True)
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_picture_of_any_name_is_read_and_named(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / NAMES[kind]
+    folder.mkdir()
+    (folder / f"{NAMES[kind]}.jpg").write_bytes(jpeg())
+    ((pixels, picture),) = load_pictures([folder], keeps_aspect=True).pictures
+    assert np.array_equal(pixels, cv2.imdecode(np.frombuffer(jpeg(), np.uint8), cv2.IMREAD_COLOR))
+    assert picture.name.isprintable()
+    assert picture.name.endswith(".jpg")
+    with pytest.raises(BadPicture) as refused:
+        load_pictures([folder / "gone.jpg"], keeps_aspect=True)
+    assert str(refused.value).isprintable()
