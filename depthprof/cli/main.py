@@ -9,6 +9,7 @@ from depthprof.cli import crash, output
 from depthprof.cli.parser import build_parser
 from depthprof.cli.stopping import Stop, stoppable
 from depthprof.errors import DepthprofError, WorkerLost
+from depthprof.units import shown
 
 EXIT_REFUSED = 2
 EXIT_BISECT_SKIP = 125
@@ -85,7 +86,7 @@ def _refuse(error: DepthprofError, parsed: Namespace, words: Sequence[str]) -> N
     side = getattr(error, "side", None)
     name = {"a": "baseline", "b": "candidate"}.get(side or "")
     named = name and (getattr(parsed, name, None) or getattr(parsed, "baseline", None))
-    text = f"side {side} ({named}): {error}" if named else str(error)
+    text = f"side {side} ({shown(named)}): {error}" if named else str(error)
     if isinstance(error, WorkerLost) and error.printed:
         file = crash.write_details(error, ["python", "-m", "depthprof", *words])
         text += "" if file is None else f"; all that it printed: {file}"
