@@ -5,6 +5,7 @@ writes the next change to find, not for the one whose change it meets.
 """
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -12,6 +13,9 @@ from depthprof.children import REPOSITORY_VARIABLES
 
 for name in REPOSITORY_VARIABLES:  # in a hook of our own, a test's git must not mean our repository
     os.environ.pop(name, None)
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background ignores Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("neighbours", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("neighbours")

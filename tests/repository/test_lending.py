@@ -17,11 +17,8 @@ from depthprof.repository.calls import Calls
 from tests.repository.made import commit, git, made, state
 
 ENDLESS = """
-import signal, sys, time
+import sys, time
 from pathlib import Path
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
-signal.signal(signal.SIGTERM, signal.SIG_DFL)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from depthprof.repository import Repository
 repository = Repository.around(Path.cwd())
 with repository.worktree(repository.commit("HEAD")) as folder:
