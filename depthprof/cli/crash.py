@@ -30,7 +30,7 @@ _OF_THE_MACHINE = (
 )
 
 _SECRETS = (
-    (re.compile(r"://[^\s/@'\"]+@"), "://***@"),  # of a store's URL
+    (re.compile(r"://[^\s'\"]+@"), "://***@"),  # of a store's URL
     (
         re.compile(r"(?i)(password|passwd|token|secret)(['\"]?\s*[=:]\s*['\"]?)[^\s'\"&,)]+"),
         r"\1\2***",

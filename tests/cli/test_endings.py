@@ -133,7 +133,7 @@ def test_a_command_that_cannot_even_be_imported_is_2(
 def test_details_hold_no_secrets(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEPTHPROF_STORE", f"postgresql://me:{SECRET}@host/db")
     monkeypatch.setenv("API_TOKEN", SECRET)
-    url = f"postgresql+psycopg://me:{SECRET}@host/db?x=1"
+    url = f"postgresql+psycopg://me:a/b@{SECRET}@host/db?x=1"
     error = RuntimeError(f"no {url}, password='{SECRET}', token: {SECRET}")
     text = crash.reported(error, ["python", "--store", url])
     (file,) = crash_files(here)
