@@ -5,6 +5,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+from depthprof.cli import output
 from depthprof.measure import Plan, SidePlan
 from depthprof.measure.plan import TELEMETRY_S
 from depthprof.records import Judged, Policy
@@ -55,4 +56,4 @@ def carry_out(plan: Plan, policy: Policy, arguments: Namespace) -> Judged:
 
 def _tell_left_out(judged: Judged) -> None:
     for text in left_out_lines(judged.run.left_out):
-        print(f"depthprof: left out: {text}", file=sys.stderr)
+        output.warn(f"left out: {text}")

@@ -6,6 +6,7 @@ from depthprof.limits.clock import measured_clock_hz
 from depthprof.limits.processor import Core, core_of, fields_of
 from depthprof.machine import usable_cores
 from depthprof.records import TheoreticalRate
+from depthprof.textfile import system_text
 
 CPUINFO = Path("/proc/cpuinfo")
 HIGHEST = Path("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq")
@@ -68,6 +69,6 @@ def _figure(text: str) -> float:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(errors="replace")
+        return system_text(file)
     except OSError:  # another system, or a hidden part of this one
         return ""

@@ -1,5 +1,6 @@
 """Calls of git on one repository, which is named in each of them."""
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ class Calls:
         named = self.git_dir / "commondir"  # of a linked worktree (gitrepository-layout(5))
         if not named.is_file():
             return self.git_dir
-        return (self.git_dir / named.read_text().strip()).resolve()
+        return (self.git_dir / os.fsdecode(named.read_bytes()).strip()).resolve()
 
 
 def call(folder: Path, *arguments: str, **changes: str) -> Done:

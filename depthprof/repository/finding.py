@@ -51,7 +51,11 @@ def _ask(folder: Path, environment: dict[str, str]) -> _Found:
     """Ask git. It prints what it finds before it fails for want of a work tree."""
     asked = ("--absolute-git-dir", "--is-bare-repository", "--show-toplevel")
     done = call(folder, "rev-parse", *asked, **environment)
-    git_dir, bare, root = [*done.stdout.removesuffix("\n").split("\n"), "", "", ""][:3]
+    answer = done.stdout.removesuffix("\n")
+    known = re.fullmatch(
+        "(.+?)\n(true|false)(?:\n(.+))?", answer, re.DOTALL
+    )  # names have line ends
+    git_dir, bare, root = known.groups() if known else (answer, "", None)
     return _Found(
         Path(root) if root and not done.returncode else None,
         Path(git_dir) if git_dir else None,
@@ -78,7 +82,7 @@ def _work_tree_of(found: _Found) -> Path | None:
     if configured:  # a submodule's
         places.insert(0, at / configured)
     if (at / "gitdir").is_file():  # a linked worktree's
-        places.insert(0, Path((at / "gitdir").read_text().removesuffix("\n")).parent)
+        places.insert(0, Path(os.fsdecode((at / "gitdir").read_bytes()).removesuffix("\n")).parent)
     for place in places:
         if place.is_dir() and (there := _ask(place, {})).git_dir == at:
             return there.root

@@ -124,7 +124,7 @@ class Lacking:
 
     def _below(self) -> Calls:
         """Git in the folder itself."""
-        record = (self.folder / ".git").read_text().removeprefix("gitdir: ").strip()
+        record = os.fsdecode((self.folder / ".git").read_bytes()).removeprefix("gitdir: ").strip()
         return Calls(self.folder, Path(record))
 
 

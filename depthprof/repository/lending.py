@@ -1,5 +1,6 @@
 """A worktree that is lent: made without the user's hooks, taken back whatever happens."""
 
+import os
 import shutil
 import signal
 import sys
@@ -88,7 +89,7 @@ def _take_back(calls: Calls, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     records = calls.common_dir() / "worktrees"
     for record in records.glob("*/gitdir"):
-        if record.read_text(errors="surrogateescape").strip() == str(folder / ".git"):
+        if os.fsdecode(record.read_bytes()).strip() == str(folder / ".git"):
             shutil.rmtree(record.parent, ignore_errors=True)
     with suppress(OSError):  # other worktrees are in there, or none ever was
         records.rmdir()

@@ -155,7 +155,7 @@ def test_limits_of_an_earlier_depthprof_are_read_and_measured_again_with_a_sente
     assert kept_limits(FOLDER) == {"0ld1": earlier(LIMITS)}
     assert main(["limits"]) == 0
     captured = capsys.readouterr()
-    assert captured.err == f"{MEASURED_AGAIN}\n"
+    assert captured.err == f"depthprof: {MEASURED_AGAIN}\n"
     assert set(kept_limits(FOLDER)) == {"0ld1", "ab12"}
     assert main(["limits"]) == 0
     assert not capsys.readouterr().err  # once
