@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from depthprof.api import calibrate, compare, load_model, load_pipeline, profile
     from depthprof.errors import DepthprofError
-    from depthprof.gate import judge
     from depthprof.records import Calibration, Judged, Policy, Run, Workload
     from depthprof.report.folder import write as write_report
     from depthprof.report.frames import samples_frame
     from depthprof.report.summary import summary
-    from depthprof.runfile import read_run
+    from depthprof.storage.run_files import read_run
+    from depthprof.verdict.decision import judge
 
 _HOMES = {
     "Calibration": "depthprof.records",
@@ -26,11 +26,11 @@ _HOMES = {
     "Workload": "depthprof.records",
     "calibrate": "depthprof.api",
     "compare": "depthprof.api",
-    "judge": "depthprof.gate",
+    "judge": "depthprof.verdict.decision",
     "load_model": "depthprof.api",
     "load_pipeline": "depthprof.api",
     "profile": "depthprof.api",
-    "read_run": "depthprof.runfile",
+    "read_run": "depthprof.storage.run_files",
     "samples_frame": "depthprof.report.frames",
     "summary": "depthprof.report.summary",
     "write_report": "depthprof.report.folder:write",

@@ -2,8 +2,9 @@
 
 import sys
 
-from depthprof.cli.main import EXIT_REFUSED, main
+from depthprof.cli.main import main
 from depthprof.cli.output import hold_descriptors
+from depthprof.errors import EXIT_REFUSED
 
 
 def run() -> None:

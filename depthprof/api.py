@@ -6,27 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depthprof.calibration import calibrate as summed_up
-from depthprof.calibration import fingerprint
-from depthprof.calibrationfile import check_calibrations, find_calibration, write_calibration
 from depthprof.errors import BadInput, BadPicture, OutputError, PipelineError, nearest
-from depthprof.gate import judge, look_at
-from depthprof.limitsfile import kept_limits, write_limits
-from depthprof.looks import Look
-from depthprof.measure import Plan, Progress, SidePlan, measure, take_limits
-from depthprof.measure.plan import TELEMETRY_S, OnProgress
-from depthprof.pictures.files import why_absent
+from depthprof.pipelines.pictures.files import why_absent
 from depthprof.pipelines.registry import check_variant
-from depthprof.records import (
-    OUTPUT_FAULTS,
-    Calibration,
-    Judged,
-    Limits,
-    Policy,
-    Run,
-    Workload,
-)
+from depthprof.records import OUTPUT_FAULTS, Calibration, Judged, Limits, Policy, Run, Workload
 from depthprof.report.pictured import left_out_lines
+from depthprof.runner import Plan, Progress, SidePlan, measure, take_limits
+from depthprof.runner.plan import TELEMETRY_S, OnProgress
+from depthprof.stats.interim import Look
+from depthprof.storage.calibrations import check_calibrations, find_calibration, write_calibration
+from depthprof.storage.peak_rates import kept_limits, write_limits
+from depthprof.verdict.decision import judge, look_at
+from depthprof.verdict.noise import calibrate as summed_up
+from depthprof.verdict.noise import fingerprint
 
 if TYPE_CHECKING:
     import torch
@@ -66,7 +58,7 @@ def load_model(
         BadInput: unknown version, size or attention.
         BadCheckpoint: a file that is corrupt, holds code, or belongs to another size.
     """
-    from depthprof.models import load_model as load
+    from depthprof.networks import load_model as load
 
     path = None if checkpoint is None else Path(checkpoint)
     return load(version, size, attention=attention, checkpoint=path, seed=seed, max_depth=max_depth)
@@ -207,7 +199,7 @@ def calibrate(
         strict: as in `compare`.
 
     Returns:
-        Noise floor and detectable slow-down by stage; `depthprof.calibrationfile` has saved it.
+        Noise floor and detectable slow-down by stage; `storage.calibrations` has saved it.
 
     Raises:
         DepthprofError: refused, a side failed, or the result could not be saved.

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 
 from depthprof.units import shown
 
+EXIT_PASS, EXIT_SLOWER, EXIT_REFUSED, EXIT_INCONCLUSIVE = 0, 1, 2, 3
+"""What a command ends with; README lists them."""
+
 
 class DepthprofError(Exception):
     """Base of all refusals; `str(error)` is the sentence shown to the user.

@@ -15,10 +15,10 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter, perf_counter_ns, process_time
 
-from depthprof.clock import HostClock
-from depthprof.gate import judge
-from depthprof.iteration import MARKS, Iteration
 from depthprof.records import Policy, encode
+from depthprof.runner.clock import HostClock
+from depthprof.runner.iteration import MARKS, Iteration
+from depthprof.verdict.decision import judge
 from tests.runs import simulated
 
 Figure = tuple[str, str, bool]

@@ -37,7 +37,8 @@ TEXT_LIMIT = 200_000
 
 ENVIRONMENT = (
     "import json, sys; from dataclasses import asdict; from depthprof import Workload;"
-    " from depthprof.machine import environment; from depthprof.nvml import driver_version;"
+    " from depthprof.system.machine import environment;"
+    " from depthprof.system.nvml import driver_version;"
     " from depthprof.pipelines.device import resolve_device;"
     " device = resolve_device(Workload(device=sys.argv[1])).device;"
     " driver = driver_version() if device != 'cpu' else None;"

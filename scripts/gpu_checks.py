@@ -119,7 +119,11 @@ def _quick(device: str, work: Path, out: Path) -> list[Check]:
 
 def _tests(limit_s: float) -> Check:
     words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "filterwarnings=error")
-    return Check("tests-cuda", (*words, "tests/test_cuda.py", "tests/test_cuda_drill.py"), limit_s)
+    return Check(
+        "tests-cuda",
+        (*words, "tests/test_cuda.py", "tests/profiling/test_cuda_profiling.py"),
+        limit_s,
+    )
 
 
 def _own(
@@ -169,7 +173,9 @@ def _inside(words: Sequence[str], limit_s: float, device: str, work: Path, out: 
 
 def _limits(device: str, limit_s: float, out: Path) -> Check:
     words = ("limits", "--device", device)
-    return _own("limits", words, limit_s, (0,), out, needs="depthprof/limits", shown=True)
+    return _own(
+        "limits", words, limit_s, (0,), out, needs="depthprof/system/peak_rates", shown=True
+    )
 
 
 def _recorded(device: str, limit_s: float, out: Path) -> Check:

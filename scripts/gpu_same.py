@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from depthprof.gate import judge
-from depthprof.looks import Look
-from depthprof.measure import Plan, SidePlan, measure
 from depthprof.records import Policy, Run, Samples, Workload
+from depthprof.runner import Plan, SidePlan, measure
+from depthprof.stats.interim import Look
 from depthprof.units import percent
+from depthprof.verdict.decision import judge
 from scripts.gpu_checks import OPEN
 
 ALARMS = ("SLOWER", "FASTER")

@@ -21,9 +21,9 @@ from statistics import median
 from time import perf_counter_ns
 from typing import Any
 
-from depthprof.clock import clock_for
-from depthprof.iteration import Iteration
-from depthprof.measure.launch import WATCH_FROM_NS
+from depthprof.runner.clock import clock_for
+from depthprof.runner.iteration import Iteration
+from depthprof.runner.launch import WATCH_FROM_NS
 
 CUDA_GOAL_NS, HOST_GOAL_NS = 40_000, 3_000
 WATCHED_GOAL_NS = 0.01 * WATCH_FROM_NS

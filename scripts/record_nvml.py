@@ -1,7 +1,7 @@
 """Record what NVML answers to depthprof on a GPU: `python -m scripts.record_nvml FILE`.
 
 The file is JSON: for every call that was made, the function, its plain arguments, and the answers
-in the order given (tests/nvml/replay.py plays them back). Give --work to have the GPU do something
+in the order given (tests/system/nvml/replay.py plays them back). Give --work to keep the GPU busy
 meanwhile; without it the answers are an idle GPU's. Mask the UUID before the file is shared.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from depthprof.nvml import (
+from depthprof.system.nvml import (
     Gpu,
     GpuAddress,
     GpuReader,
@@ -24,8 +24,8 @@ from depthprof.nvml import (
     located,
     torch_address,
 )
-from depthprof.nvml.library import refusals, shut_down
-from depthprof.nvml.questions import QUESTIONS
+from depthprof.system.nvml.library import refusals, shut_down
+from depthprof.system.nvml.questions import QUESTIONS
 
 FORMAT = 1
 QUIET = ("nvmlInit", "nvmlShutdown")

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from depthprof.comparison import digest
-from depthprof.gate import judge
 from depthprof.records import Judged, Policy, Workload
-from depthprof.store import open_store
+from depthprof.storage.database import open_store
+from depthprof.verdict import digest
+from depthprof.verdict.decision import judge
 from tests.runs import TYPICAL_NS, ledger_of, with_samples
 
 POLICY = Policy()

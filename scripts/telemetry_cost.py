@@ -19,12 +19,12 @@ from random import Random
 from statistics import median
 from typing import Any
 
-from depthprof.measure.plan import TELEMETRY_S, WORKER
-from depthprof.measure.process import Layout, WorkerProcess
-from depthprof.measure.telemetry import Sampler, host_row
-from depthprof.nvml import GpuAddress
 from depthprof.records import Telemetry, Workload
-from depthprof.stats import exponential, hodges_lehmann
+from depthprof.runner.plan import TELEMETRY_S, WORKER
+from depthprof.runner.process import Layout, WorkerProcess
+from depthprof.runner.telemetry import Sampler, host_row
+from depthprof.stats.paired import exponential, hodges_lehmann
+from depthprof.system.nvml import GpuAddress
 from scripts.gpu_checks import OPEN
 from scripts.study.taking import LIGHT_WORKER
 

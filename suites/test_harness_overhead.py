@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from depthprof.clock import HostClock
-from depthprof.iteration import MARKS, Iteration
+from depthprof.runner.clock import HostClock
+from depthprof.runner.iteration import MARKS, Iteration
 from scripts.figures import Pass
 
 pytestmark = pytest.mark.benchmark(group="harness")

@@ -9,7 +9,7 @@ import signal
 
 from hypothesis import settings
 
-from depthprof.children import REPOSITORY_VARIABLES
+from depthprof.storage.child_processes import REPOSITORY_VARIABLES
 
 for name in REPOSITORY_VARIABLES:  # in a hook of our own, a test's git must not mean our repository
     os.environ.pop(name, None)

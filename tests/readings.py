@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from depthprof.comparison.activity import activity
 from depthprof.records import WARM_UP_TURN, GpuActivity, Run, Workload
+from depthprof.verdict.activity import activity
 from tests.records.gpu import telemetry
 from tests.runs import ledger_of, with_samples
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from depthprof.iteration import Block
-from depthprof.measure import Plan, SidePlan
-from depthprof.measure.ledger import Ledger
 from depthprof.records import STAGES, Run, Samples, Workload
+from depthprof.runner import Plan, SidePlan
+from depthprof.runner.iteration import Block
+from depthprof.runner.recorder import Ledger
 
 ENVIRONMENT: dict[str, Any] = {
     "depthprof": "0",

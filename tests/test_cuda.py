@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from depthprof import Workload, load_pipeline
-from depthprof.clock import CudaClock, clock_for
-from depthprof.doctor.gpu import gpu_facts
-from depthprof.iteration import Iteration
-from depthprof.limits import measure_limits
-from depthprof.limits.copies import SIZES_BYTES
-from depthprof.nvml import Gpu, NotVisible, connected, located, torch_address
-from depthprof.observe import observe
-from depthprof.pictures.loading import load_pictures
+from depthprof.pipelines.pictures.loading import load_pictures
 from depthprof.records import STAGES
+from depthprof.runner.clock import CudaClock, clock_for
+from depthprof.runner.iteration import Iteration
+from depthprof.runner.observe import observe
+from depthprof.system.doctor.gpu import gpu_facts
+from depthprof.system.nvml import Gpu, NotVisible, connected, located, torch_address
+from depthprof.system.peak_rates import measure_limits
+from depthprof.system.peak_rates.copies import SIZES_BYTES
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 

@@ -6,8 +6,6 @@ from time import process_time
 import numpy as np
 import pytest
 
-from depthprof.gate import decide_stage, judge, look_at, undecided
-from depthprof.looks import Look
 from depthprof.records import (
     STAGES,
     TOTAL,
@@ -21,6 +19,8 @@ from depthprof.records import (
     Status,
 )
 from depthprof.report.summary import summary
+from depthprof.stats.interim import Look
+from depthprof.verdict.decision import decide_stage, judge, look_at, undecided
 from tests.runs import TYPICAL_NS, places_of, simulated, with_samples
 
 POLICY = Policy()

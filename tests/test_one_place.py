@@ -13,10 +13,10 @@ PRINTS = {"cli/output.py"}
 STREAMS = {
     "cli/output.py",
     "cli/parser.py",  # asks which of the two is meant
-    "cli/crash.py",  # tells their encodings
-    "measure/serving.py",  # of the worker, whose standard output is a pipe to the parent
+    "storage/crash_reports.py",  # tells their encodings
+    "runner/serving.py",  # of the worker, whose standard output is a pipe to the parent
 }
-TEXTS = {"textfile.py", "observe/memory.py"}  # the latter writes a sign into /proc
+TEXTS = {"storage/text_files.py", "runner/observe/memory.py"}  # the latter writes a sign into /proc
 
 FILES = [file for file in sorted(ROOT.rglob("*.py")) if "study" not in file.parts]
 
@@ -29,7 +29,7 @@ def used(file: Path) -> Iterator[str]:
         if isinstance(node, ast.Attribute):
             of = node.value.id if isinstance(node.value, ast.Name) else "?"
             yield f"{of}.{node.attr}"
-            if node.attr in ("read_text", "write_text") and of != "textfile":
+            if node.attr in ("read_text", "write_text") and of not in ("text_files", "output"):
                 yield "a text file"
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "open":
             modes = [word.value for word in node.args if isinstance(word, ast.Constant)]

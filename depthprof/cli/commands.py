@@ -1,20 +1,17 @@
-"""What each command does: ask the towers, then hand their outcome to the reporters."""
+"""What each command does: ask for a result, then hand it to the reporters."""
 
-import json
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from depthprof import textfile
 from depthprof.cli import output
 from depthprof.cli.keeping import keep
-from depthprof.errors import BadInput, OutputError
+from depthprof.cli.options import policy_from
+from depthprof.errors import EXIT_REFUSED, BadInput, OutputError
 from depthprof.records import Judged, Policy
 from depthprof.units import shown
 
-EXIT_REFUSED = 2
 EXIT_WARNINGS = 3
 """What `doctor` ends with if it has something to warn of."""
 
@@ -58,7 +55,7 @@ def calibrate(arguments: Namespace) -> int:
             policy=policy_from(arguments, Policy()),
             on_progress=on_progress,
         )
-    if write_json(arguments.json, {"schema": 1, "kind": "calibration", **asdict(found)}):
+    if output.write_json(arguments.json, {"schema": 1, "kind": "calibration", **asdict(found)}):
         return 0
     if arguments.quiet:
         output.say(sentence(found))
@@ -73,8 +70,8 @@ def doctor(arguments: Namespace) -> int:
 
     if arguments.timing is not None:
         return _timing(arguments)
-    from depthprof.doctor import examine
     from depthprof.records import Workload
+    from depthprof.system.doctor import examine
 
     device = Workload(device=arguments.device).device  # refuses what is no device
     if not 0 < arguments.watch <= 3600:
@@ -84,7 +81,7 @@ def doctor(arguments: Namespace) -> int:
     code = EXIT_WARNINGS if warnings else 0
     found = [asdict(finding) for finding in findings]
     document = {"schema": 1, "kind": "doctor", "fit": not warnings, "findings": found}
-    if write_json(arguments.json, document | {"exit_code": code}):
+    if output.write_json(arguments.json, document | {"exit_code": code}):
         return code
     from depthprof.cli.findings import print_findings
 
@@ -101,7 +98,7 @@ def _timing(arguments: Namespace) -> int:
     found = checked_timing(arguments)
     code = 0 if found.agrees and was_checked(found) else EXIT_WARNINGS
     document = {"schema": 1, "kind": "timing", "agrees": found.agrees, **asdict(found)}
-    if write_json(arguments.json, document | {"exit_code": code}):
+    if output.write_json(arguments.json, document | {"exit_code": code}):
         return code
     from depthprof.report.timed import print_timing
 
@@ -114,13 +111,13 @@ def limits(arguments: Namespace) -> int:
     from dataclasses import asdict
 
     from depthprof import api
-    from depthprof.limitsfile import kept_limits, outdated
+    from depthprof.storage.peak_rates import kept_limits, outdated
 
     known = {} if arguments.fresh else kept_limits()
     found = api.limits(arguments.device, arguments.threads, fresh=arguments.fresh)
     if outdated(known, found):
         output.warn(MEASURED_AGAIN)
-    if write_json(arguments.json, {"schema": 1, "kind": "limits", **asdict(found)}):
+    if output.write_json(arguments.json, {"schema": 1, "kind": "limits", **asdict(found)}):
         return 0
     from depthprof.report.limited import print_limits
 
@@ -130,9 +127,9 @@ def limits(arguments: Namespace) -> int:
 
 def report(arguments: Namespace) -> int:
     """Make the reports of a saved run again; its own policy holds unless options change it."""
-    from depthprof.gate import judge
     from depthprof.report import folder
-    from depthprof.runfile import read_drilled, read_run
+    from depthprof.storage.run_files import read_drilled, read_run
+    from depthprof.verdict.decision import judge
 
     path = Path(arguments.path)
     run, saved = read_run(path)
@@ -150,24 +147,6 @@ def variants(arguments: Namespace) -> int:
 
     print_variants(output.console())
     return 0
-
-
-def policy_from(arguments: Namespace, known: Policy) -> Policy:
-    """Change a policy by the options that were given.
-
-    Raises:
-        BadInput: a threshold, a floor or a --fail-on that means nothing.
-    """
-    changes: dict[str, object] = {}
-    if arguments.threshold is not None:
-        changes["threshold_ratio"] = _threshold(arguments.threshold)
-    if arguments.floor_us is not None:
-        changes["floor_ns"] = arguments.floor_us * 1_000
-    fail_on = getattr(arguments, "fail_on", None)
-    if fail_on is not None:
-        words = tuple(word.strip() for word in fail_on.split(","))
-        changes["fail_on"] = () if words == ("never",) else words
-    return replace(known, **changes)  # type: ignore[arg-type]
 
 
 def _measure(arguments: Namespace, texts: tuple[str, ...]) -> int:
@@ -249,7 +228,7 @@ def _tell(judged: Judged, written: Path | None, arguments: Namespace) -> None:
     from depthprof.report.terminal import print_judged
     from depthprof.report.wording import describe_failure, sentence
 
-    if arguments.json is not None and write_json(arguments.json, summary(judged, written)):
+    if arguments.json is not None and output.write_json(arguments.json, summary(judged, written)):
         return
     if arguments.quiet:
         output.say(sentence(judged))
@@ -261,41 +240,6 @@ def _tell(judged: Judged, written: Path | None, arguments: Namespace) -> None:
         print_drilled(judged.drilled, output.console())
     if written is not None:
         output.say(f"report: {shown(written / 'report.html')}")
-
-
-def write_json(target: str | None, document: dict[str, Any]) -> bool:
-    """Write a document where it was asked for; tell whether that was standard output alone."""
-    if target is None:
-        return False
-    text = json.dumps(document, indent=2, allow_nan=False)
-    if target == "-":
-        output.say(text)
-        return True
-    try:
-        textfile.write_text(Path(target), text + "\n")
-    except OSError as error:
-        raise OutputError(f"could not write {target}: {error.strerror}") from error
-    return False
-
-
-def write_text(file: Path, text: str) -> None:
-    """Write a file below a folder that is made if need be.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        textfile.write_text(file, text)
-    except OSError as error:
-        raise OutputError(f"could not write {file}: {error.strerror}") from error
-
-
-def _threshold(text: str) -> float:
-    try:
-        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        raise BadInput(f'threshold is "{text}", but must be a number such as 0.05 or 5%') from None
 
 
 COMMANDS: dict[str, Callable[[Namespace], int]] = {

@@ -11,7 +11,7 @@ from depthprof.errors import DepthprofError
 from depthprof.records import Judged
 
 if TYPE_CHECKING:
-    from depthprof.measure import SidePlan
+    from depthprof.runner import SidePlan
 
 LOST = ("interrupted", "failed")
 
@@ -24,7 +24,7 @@ def check_drilling(arguments: Namespace) -> None:
     """
     if not _wanted(arguments):
         return
-    from depthprof.drill.asking import check_iterations, check_trace
+    from depthprof.profiling.asking import check_iterations, check_trace
 
     check_iterations(arguments.trace_iterations)
     if arguments.trace is not None:
@@ -42,7 +42,7 @@ def drill(judged: Judged, side: "SidePlan", images: Sequence[Path], arguments: N
     if judged.run.ended in LOST:
         output.warn("not traced, because the run ended early")
         return judged
-    from depthprof.drill.asking import look_inside
+    from depthprof.profiling.asking import look_inside
 
     trace = None if arguments.trace is None else Path(arguments.trace)
     try:

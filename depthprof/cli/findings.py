@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from depthprof.doctor import Finding
+from depthprof.system.doctor import Finding
 
 STYLES = {"ok": "green", "warning": "bold yellow", "unknown": "dim"}
 

@@ -7,16 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from depthprof.cli import output
-from depthprof.cli.commands import policy_from, write_json, write_text
 from depthprof.cli.keeping import keep, opened
+from depthprof.cli.options import policy_from
 from depthprof.cli.planning import carry_out, plan_from
-from depthprof.errors import BadInput, DepthprofError, OutputError, StoreError
-from depthprof.measure import SidePlan
+from depthprof.errors import EXIT_REFUSED, BadInput, DepthprofError, OutputError, StoreError
 from depthprof.records import Calibration, Digest, Gated, Judged, Policy, Side, SideGate
-from depthprof.settings import GATE_THRESHOLD_RATIO, GateSettings, Settings, read_settings
-from depthprof.textfile import append_text
-
-EXIT_REFUSED = 2
+from depthprof.runner import SidePlan
+from depthprof.storage.settings import GATE_THRESHOLD_RATIO, GateSettings, Settings, read_settings
+from depthprof.storage.text_files import append_text
 
 GATE_LAUNCHES = 8
 """Launches of a run that is held against one of another time: two more than could decide."""
@@ -77,7 +75,7 @@ def gate_policy(arguments: Namespace, settings: GateSettings) -> Callable[[str],
 
 
 def _with_baseline(arguments: Namespace, settings: Settings) -> tuple[Gated, DepthprofError | None]:
-    from depthprof.regression import gate_asked, gate_digests
+    from depthprof.verdict.unpaired import gate_asked, gate_digests
 
     policy_of = gate_policy(arguments, settings.gate)
     allow = (*settings.gate.allow, *arguments.allow)
@@ -99,16 +97,16 @@ def _with_baseline(arguments: Namespace, settings: Settings) -> tuple[Gated, Dep
 
 def _calibration(run: Digest, side: Side) -> Calibration | None:
     """What this machine was found able to tell apart of a side, if anybody asked."""
-    from depthprof.calibration import fingerprint_of
-    from depthprof.calibrationfile import find_calibration
+    from depthprof.storage.calibrations import find_calibration
+    from depthprof.verdict.noise import fingerprint_of
 
     return find_calibration(fingerprint_of((side,), run.environment, run.pictures, shared=True))
 
 
 def _baseline(arguments: Namespace, settings: GateSettings) -> Digest:
     if arguments.file is not None:
-        from depthprof.comparison import digest
-        from depthprof.runfile import read_baseline
+        from depthprof.storage.run_files import read_baseline
+        from depthprof.verdict import digest
 
         known = read_baseline(arguments.file)
         if isinstance(known, Digest):
@@ -124,7 +122,7 @@ def _candidate(
     policy_of: Callable[[str], Policy],
     side: SidePlan | None,
 ) -> tuple[Digest, DepthprofError | None]:
-    from depthprof.comparison import digest
+    from depthprof.verdict import digest
 
     if side is not None:
         judged = _measure_one(arguments, settings, policy_of, side)
@@ -133,7 +131,7 @@ def _candidate(
         return digest(judged.run, judged.policy, name), lost
     word = arguments.run or "newest"
     if Path(word).exists():
-        from depthprof.runfile import read_run
+        from depthprof.storage.run_files import read_run
 
         run, policy = read_run(word)
         return digest(run, policy, Path(word).name), None
@@ -170,8 +168,8 @@ def _side(arguments: Namespace) -> SidePlan:
 
 def _against(arguments: Namespace, settings: Settings) -> Gated:
     from depthprof.cli.sides import side_plans
-    from depthprof.regression import gate_turns
-    from depthprof.repository import Repository
+    from depthprof.storage.git import Repository
+    from depthprof.verdict.unpaired import gate_turns
 
     if arguments.baseline is None:
         raise BadInput("--against REF measures now: name the side, such as `gate mine.py:make`")
@@ -229,9 +227,9 @@ def _files(gated: Gated, arguments: Namespace) -> None:
     from depthprof.report.junit import junit
 
     if arguments.junit is not None:
-        write_text(Path(arguments.junit), junit(gated))
+        output.write_text(Path(arguments.junit), junit(gated))
     if arguments.markdown is not None:
-        write_text(Path(arguments.markdown), gate_markdown(gated))
+        output.write_text(Path(arguments.markdown), gate_markdown(gated))
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
         _append(Path(summary), gate_markdown(gated))
@@ -243,7 +241,7 @@ def _report(gated: Gated, arguments: Namespace) -> None:
     from depthprof.report.gated import gate_document, gate_sentence
 
     _files(gated, arguments)
-    if write_json(arguments.json, gate_document(gated)):
+    if output.write_json(arguments.json, gate_document(gated)):
         return
     if arguments.quiet:
         output.say(gate_sentence(gated))

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from depthprof.cli import output
-from depthprof.cli.commands import write_json
 from depthprof.cli.keeping import opened
 from depthprof.errors import BadInput, OutputError, nearest
 from depthprof.records import STAGES, TOTAL, WITH_CHANGES, Point, Series
-from depthprof.textfile import write_text
+from depthprof.storage.text_files import write_text
 from depthprof.units import shown
 
 if TYPE_CHECKING:
-    from depthprof.store import Store
+    from depthprof.storage.database import Store
 
 OWN_WORDS = ("model", "input_size", "batch", "dtype", "attention", "product", "max_depth")
 """What is said of a workload where it is not the default; model and input size always are."""
@@ -22,7 +21,7 @@ OWN_WORDS = ("model", "input_size", "batch", "dtype", "attention", "product", "m
 
 def history(arguments: Namespace) -> int:
     """Read the series, find where they changed, and show or write it."""
-    from depthprof.history import analyse, otava_csv
+    from depthprof.history.trends import analyse, otava_csv
     from depthprof.report.history_document import history_document
 
     if arguments.stage is not None and arguments.stage not in (*STAGES, TOTAL):
@@ -42,7 +41,7 @@ def history(arguments: Namespace) -> int:
 
         for file in write_history(histories, arguments.out):
             output.note(f"written: {shown(file)}")
-    if write_json(arguments.json, history_document(histories)):
+    if output.write_json(arguments.json, history_document(histories)):
         return 0
     from depthprof.report.history_terminal import print_history
 

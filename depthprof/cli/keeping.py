@@ -12,7 +12,7 @@ from depthprof.errors import BadInput, StoreError
 from depthprof.records import Judged
 
 if TYPE_CHECKING:
-    from depthprof.store import Store
+    from depthprof.storage.database import Store
 
 
 def opened(arguments: Namespace, *, create: bool = False) -> "AbstractContextManager[Store]":
@@ -26,8 +26,8 @@ def opened(arguments: Namespace, *, create: bool = False) -> "AbstractContextMan
         raise BadInput(
             "SQLAlchemy is not installed, so there is no store; run `pip install depthprof`"
         )
-    from depthprof.settings import read_settings
-    from depthprof.store.opening import URL_VARIABLE, open_store
+    from depthprof.storage.database.opening import URL_VARIABLE, open_store
+    from depthprof.storage.settings import read_settings
 
     url = arguments.store or os.environ.get(URL_VARIABLE) or read_settings().store
     return open_store(url, create=create)
@@ -47,7 +47,7 @@ def keep(judged: Judged, arguments: Namespace, written: Path | None) -> str | No
     if find_spec("sqlalchemy") is None:
         output.warn("not kept in the store, because SQLAlchemy is not installed")
         return None
-    from depthprof.comparison import digest
+    from depthprof.verdict import digest
 
     try:
         with opened(arguments, create=True) as store:

@@ -5,13 +5,13 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from depthprof.cli import crash, output
+from depthprof.cli import output
 from depthprof.cli.parser import build_parser
 from depthprof.cli.stopping import Stop, stoppable
-from depthprof.errors import DepthprofError, WorkerLost
+from depthprof.errors import EXIT_REFUSED, DepthprofError, WorkerLost
+from depthprof.storage import crash_reports
 from depthprof.units import shown
 
-EXIT_REFUSED = 2
 EXIT_BISECT_SKIP = 125
 """What `git bisect run` takes for "cannot be tested" (git-bisect(1))."""
 
@@ -64,7 +64,7 @@ def _carried_out(parsed: Namespace, words: Sequence[str]) -> int:
         output.warn("stopped; no report was written")
         return EXIT_INTERRUPTED
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever is not foreseen ends here
-        text = crash.reported(error, ["python", "-m", "depthprof", *words])
+        text = crash_reports.reported(error, ["python", "-m", "depthprof", *words])
         output.warn(text)
         _refuse_in_json(type(error).__name__, text, parsed)
         return EXIT_REFUSED
@@ -72,7 +72,7 @@ def _carried_out(parsed: Namespace, words: Sequence[str]) -> int:
 
 def _run(parsed: Namespace) -> int:
     if parsed.version:
-        from depthprof.machine import own_version
+        from depthprof.system.machine import own_version
 
         output.say(f"depthprof {own_version()}")
         return 0
@@ -88,7 +88,7 @@ def _refuse(error: DepthprofError, parsed: Namespace, words: Sequence[str]) -> N
     named = name and (getattr(parsed, name, None) or getattr(parsed, "baseline", None))
     text = f"side {side} ({shown(named)}): {error}" if named else str(error)
     if isinstance(error, WorkerLost) and error.printed:
-        file = crash.write_details(error, ["python", "-m", "depthprof", *words])
+        file = crash_reports.write_details(error, ["python", "-m", "depthprof", *words])
         text += "" if file is None else f"; all that it printed: {file}"
     output.warn(text)
     _refuse_in_json(type(error).__name__, text, parsed)

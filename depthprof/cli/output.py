@@ -7,12 +7,16 @@ disk, a reader that went away, no standard output) is dropped, and `finish` says
 import codecs
 import errno
 import io
+import json
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from depthprof.textfile import escaped
+from depthprof.errors import OutputError
+from depthprof.storage import text_files
+from depthprof.storage.text_files import escaped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -180,3 +184,31 @@ def hold_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+
+
+def write_json(target: str | None, document: dict[str, Any]) -> bool:
+    """Write a document where it was asked for; tell whether that was standard output alone."""
+    if target is None:
+        return False
+    text = json.dumps(document, indent=2, allow_nan=False)
+    if target == "-":
+        say(text)
+        return True
+    try:
+        text_files.write_text(Path(target), text + "\n")
+    except OSError as error:
+        raise OutputError(f"could not write {target}: {error.strerror}") from error
+    return False
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file below a folder that is made if need be.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        text_files.write_text(file, text)
+    except OSError as error:
+        raise OutputError(f"could not write {file}: {error.strerror}") from error

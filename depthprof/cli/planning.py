@@ -6,10 +6,10 @@ from argparse import Namespace
 from pathlib import Path
 
 from depthprof.cli import output
-from depthprof.measure import Plan, SidePlan
-from depthprof.measure.plan import TELEMETRY_S
 from depthprof.records import Judged, Policy
 from depthprof.report.pictured import left_out_lines
+from depthprof.runner import Plan, SidePlan
+from depthprof.runner.plan import TELEMETRY_S
 
 
 def plan_from(

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from time import monotonic
 
 from depthprof.cli import output
-from depthprof.measure import Progress
-from depthprof.measure.plan import OnProgress
+from depthprof.runner import Progress
+from depthprof.runner.plan import OnProgress
 
 PLAIN_EVERY_S = 10.0
 

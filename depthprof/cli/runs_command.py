@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from depthprof.cli import output
-from depthprof.cli.commands import write_text
 from depthprof.cli.keeping import opened
 from depthprof.errors import BadInput, BadRunFile
 from depthprof.records import Judged, Policy, Run, encode, encode_digest
 from depthprof.units import shown
 
 if TYPE_CHECKING:
-    from depthprof.store import RunRow, Store
+    from depthprof.storage.database import RunRow, Store
 
 
 def runs(arguments: Namespace) -> int:
@@ -43,7 +42,7 @@ def _list(store: "Store", arguments: Namespace) -> int:
         if target == "-":
             output.say(text)
             return 0
-        write_text(Path(target), text + "\n")
+        output.write_text(Path(target), text + "\n")
     _print_rows(rows)
     return 0
 
@@ -71,8 +70,8 @@ def _print_rows(rows: "Iterable[RunRow]") -> None:
 
 
 def _show(store: "Store", arguments: Namespace) -> int:
-    from depthprof.gate import judge
     from depthprof.report.terminal import print_judged
+    from depthprof.verdict.decision import judge
 
     run, policy = store.load(store.find(arguments.run))
     print_judged(judge(run, policy), output.console())
@@ -98,14 +97,14 @@ def _export(store: "Store", arguments: Namespace) -> int:
     out = Path(arguments.out)
     for identity in [store.find(word) for word in arguments.runs]:
         file = out / f"{identity}.json"
-        write_text(file, encode(*store.load(identity)))
+        output.write_text(file, encode(*store.load(identity)))
         output.say(f"{identity}: {shown(file)}")
     return 0
 
 
 def _import(store: "Store", arguments: Namespace) -> int:
-    from depthprof.comparison import digest
-    from depthprof.gate import judge
+    from depthprof.verdict import digest
+    from depthprof.verdict.decision import judge
 
     for path in arguments.paths:
         for run, policy in _runs_of(path):
@@ -117,12 +116,12 @@ def _import(store: "Store", arguments: Namespace) -> int:
 
 def _runs_of(path: str) -> "Sequence[tuple[Run, Policy]]":
     """Runs of a run.json, a report folder, or a file of pytest-benchmark."""
-    from depthprof import benchmarkfile
-    from depthprof.runfile import read_run
+    from depthprof.storage import benchmark_files
+    from depthprof.storage.run_files import read_run
 
-    if Path(path).is_dir() or not benchmarkfile.is_benchmark_file(Path(path)):
+    if Path(path).is_dir() or not benchmark_files.is_benchmark_file(Path(path)):
         return [read_run(path)]
-    runs = benchmarkfile.read_runs(path)
+    runs = benchmark_files.read_runs(path)
     if not runs:
         raise BadRunFile(
             f"{path} holds benchmarks, but no run of depthprof; only what the suites or the"
@@ -138,8 +137,8 @@ def _set(store: "Store", arguments: Namespace) -> int:
     known = store.digest(identity)
     launches = max((known.launches_of(side.name) for side in known.sides), default=0)
     from depthprof.records import Policy
-    from depthprof.stats import shared_confidence
-    from depthprof.twosample import fewest_launches
+    from depthprof.stats.paired import shared_confidence
+    from depthprof.stats.rank_sum import fewest_launches
 
     needed = fewest_launches(shared_confidence(Policy().confidence, 8))
     if launches < needed:
@@ -148,7 +147,7 @@ def _set(store: "Store", arguments: Namespace) -> int:
             f" on (--launches {needed + 2} when measuring)"
         )
     if arguments.file is not None:
-        write_text(Path(arguments.file), encode_digest(replace(known, run=arguments.name)))
+        output.write_text(Path(arguments.file), encode_digest(replace(known, run=arguments.name)))
         output.say(f"written to {shown(arguments.file)}")
     return 0
 

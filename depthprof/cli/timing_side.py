@@ -2,11 +2,11 @@
 
 from argparse import Namespace
 
-from depthprof.cli.sides import split_side
-from depthprof.drill import asking
-from depthprof.measure import SidePlan
 from depthprof.pipelines.registry import check_variant
+from depthprof.profiling import asking
 from depthprof.records import Timing, Workload
+from depthprof.runner import SidePlan
+from depthprof.runner.side_options import split_side
 
 SLOW_INPUT_PIXELS = 98
 """Input size on a CPU unless the side names one: a full one would take minutes."""

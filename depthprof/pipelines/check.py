@@ -12,13 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-import depthprof
 from depthprof.errors import DepthprofError, OutOfMemory, PipelineError
 from depthprof.pipelines.contract import Pipeline
 from depthprof.pipelines.outputs import OnFault, constant_fault, nonfinite_fault, refuse
 from depthprof.records import Workload
 
-_OWN_FOLDER = Path(depthprof.__file__).parent
+_OWN_FOLDER = Path(__file__).parents[1]
 _LIBRARY_FOLDERS = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib"))
 _MEMORY_WORDS = (  # of torch on the CPU and on a GPU, and of OpenCV
     "not enough memory",

@@ -5,9 +5,9 @@ import os
 import torch
 
 from depthprof.errors import BadInput
-from depthprof.nvml import NotVisible, NvmlAbsent, located
-from depthprof.nvml.visible import VARIABLE
 from depthprof.records import Workload
+from depthprof.system.nvml import NotVisible, NvmlAbsent, located
+from depthprof.system.nvml.visible import VARIABLE
 
 
 def resolve_device(workload: Workload) -> Workload:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from depthprof.models import load_model
-from depthprof.models.attention import check_attention
+from depthprof.networks import load_model
+from depthprof.networks.attention import check_attention
 from depthprof.pipelines.device import resolve_device
 from depthprof.pipelines.preprocess import Pixels, Preprocess
 from depthprof.records import Workload

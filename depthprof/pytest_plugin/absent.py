@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from depthprof.benchmarkfile import own_part
 from depthprof.pytest_plugin.selected import ON_PURPOSE, Selected
+from depthprof.storage.benchmark_files import own_part
 
 MOST_NAMES = 20
 """Names that one line shows."""

@@ -111,8 +111,8 @@ class Beside:
         """Keep in what the machine of an earlier run was another."""
         if not self._ours:
             return
-        from depthprof.benchmarkfile import KEY
         from depthprof.pytest_plugin.machines import unlike_machines
+        from depthprof.storage.benchmark_files import KEY
 
         before = compared_benchmark.get("machine_info", {}).get(KEY) or {}
         allow = self._session.asked.settings.gate.allow
@@ -124,8 +124,8 @@ class Beside:
         if not self._ours:
             return
         with guarded(self._config):
-            from depthprof.benchmarkfile import KEY
             from depthprof.pytest_plugin.machines import fingerprint
+            from depthprof.storage.benchmark_files import KEY
 
             facts = self._session.facts
             machine_info[KEY] = {**facts, "fingerprint": fingerprint(facts)}
@@ -138,7 +138,7 @@ class Beside:
         if not self._ours:
             return
         with guarded(self._config):
-            from depthprof.benchmarkfile import own_part
+            from depthprof.storage.benchmark_files import own_part
 
             data = {made.fullname: made.stats.data for made in benchmarks}
             for entry in output_json["benchmarks"]:

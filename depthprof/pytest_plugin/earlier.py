@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from depthprof.benchmarkfile import own_part
 from depthprof.errors import nearest
 from depthprof.pytest_plugin.absent import own_entries
 from depthprof.pytest_plugin.entries import Entry
@@ -16,7 +15,8 @@ from depthprof.pytest_plugin.regression import (
     launches_ratio,
     regressed,
 )
-from depthprof.settings import Settings
+from depthprof.storage.benchmark_files import own_part
+from depthprof.storage.settings import Settings
 from depthprof.units import duration
 
 THRESHOLD_RATIO = 0.10

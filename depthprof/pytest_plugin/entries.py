@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
 
-from depthprof.benchmarkfile import PACKED, pack
-from depthprof.comparison import digest
 from depthprof.records import TOTAL, WARM_UP_TURN, Judged, Level, Run, Workload, encode
+from depthprof.storage.benchmark_files import PACKED, pack
+from depthprof.verdict import digest
 
 NS = 1e-9
 

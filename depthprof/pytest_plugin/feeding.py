@@ -9,8 +9,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from depthprof.benchmarkfile import KEY
 from depthprof.pytest_plugin.entries import Entry
+from depthprof.storage.benchmark_files import KEY
 
 
 def feed(benchmark: Any, entry: Entry, alone: bool, known: Mapping[str, Any]) -> Any:

@@ -19,9 +19,9 @@ def guarded(config: pytest.Config) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - the one place of the plugin: a hook must not raise
-        from depthprof.cli import crash
+        from depthprof.storage import crash_reports
 
-        text = crash.reported(error, ["pytest", *map(str, config.invocation_params.args)])
+        text = crash_reports.reported(error, ["pytest", *map(str, config.invocation_params.args)])
         config.stash.setdefault(unforeseen_key, []).append(text)
 
 

@@ -7,8 +7,8 @@ from hashlib import sha256
 from importlib import metadata
 from typing import Any
 
-from depthprof.machine import cpu_name, usable_cores
-from depthprof.nvml import NvmlAbsent, driver_version
+from depthprof.system.machine import cpu_name, usable_cores
+from depthprof.system.nvml import NvmlAbsent, driver_version
 
 
 def machine_facts(device: str, threads: int | None) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def machine_facts(device: str, threads: int | None) -> dict[str, Any]:
 
 def gpu_name(device: str) -> str | None:
     """Name of a GPU by NVML, None where there is none."""
-    from depthprof.doctor.gpu import gpu_facts
+    from depthprof.system.doctor.gpu import gpu_facts
 
     try:
         return gpu_facts(device=device).name
@@ -85,7 +85,7 @@ def unlike_machines(
 
 
 def _coarse(name: str, value: object) -> object:
-    """A version without the part that makes no figure another one, as depthprof.likeness has it."""
+    """A version without the part that makes no figure another one, as `records.traits` has it."""
     parts = {"driver": 1, "torch": 2, "numpy": 2, "opencv": 2}.get(name)
     if parts is None or not isinstance(value, str):
         return value

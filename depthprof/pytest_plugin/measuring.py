@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthprof.errors import DepthprofError
-from depthprof.measure import Plan
 from depthprof.records import Judged, Policy, Run
+from depthprof.runner import Plan
 
 Measure = Callable[[Plan, Policy], Judged]
 

@@ -8,7 +8,7 @@ from depthprof.errors import BadInput
 if TYPE_CHECKING:
     import pytest
 
-    from depthprof.settings import Settings
+    from depthprof.storage.settings import Settings
 
 BATCHES = (4,)
 """Batches of suites/test_batches.py; a batch of 1 is what the stages are measured with."""
@@ -106,7 +106,7 @@ def asked(config: "pytest.Config") -> Asked:
     Raises:
         BadInput: an option or a setting that means nothing, named.
     """
-    from depthprof.settings import read_settings
+    from depthprof.storage.settings import read_settings
 
     changes = {name.replace("-", "_"): _option(config, name) for name in (*_TEXTS, *_NUMBERS)}
     changes["budget_s"] = _option(config, "budget")

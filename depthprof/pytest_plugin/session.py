@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from depthprof.benchmarkfile import own_part
 from depthprof.errors import BadInput, nearest
-from depthprof.measure import Plan, SidePlan
 from depthprof.pytest_plugin.absent import Entries
 from depthprof.pytest_plugin.earlier import Earlier, Held, bars_of, held
 from depthprof.pytest_plugin.entries import Entry, entries, packed, run_identity
@@ -18,6 +16,8 @@ from depthprof.pytest_plugin.measuring import Measurements
 from depthprof.pytest_plugin.options import LAUNCHES, Asked
 from depthprof.records import STAGES, TOTAL, Judged, Policy, Workload
 from depthprof.report.pictured import left_out_lines
+from depthprof.runner import Plan, SidePlan
+from depthprof.storage.benchmark_files import own_part
 
 
 def carried_out(plan: Plan, policy: Policy) -> Judged:
@@ -161,7 +161,7 @@ _PLAN_OPTIONS = ("budget_s", "launches", "images", "strict", "checkpoint", "allo
 def _sides(
     variants: tuple[str, ...], work: Workload, checkpoint: Any, allow: tuple[str, ...]
 ) -> tuple[SidePlan, ...]:
-    from depthprof.cli.sides import split_side
+    from depthprof.runner.side_options import split_side
 
     sides = []
     for name, text in zip("ab", variants, strict=False):

@@ -3,13 +3,7 @@
 from depthprof.records.calibration import Calibration, StageCalibration
 from depthprof.records.codec import decode, encode
 from depthprof.records.conditions import UNKNOWN, WITNESSES, BlockConditions, Interruptions
-from depthprof.records.digest import (
-    DIGEST_KIND,
-    Digest,
-    Level,
-    decode_digest,
-    encode_digest,
-)
+from depthprof.records.digest import DIGEST_KIND, Digest, Level, decode_digest, encode_digest
 from depthprof.records.drilled import (
     Drilled,
     OpTime,
@@ -21,14 +15,7 @@ from depthprof.records.drilled import (
 )
 from depthprof.records.finding import Figure, Finding
 from depthprof.records.gating import FieldDifference, Gated, SideGate
-from depthprof.records.history import (
-    WITH_CHANGES,
-    ChangePoint,
-    Drift,
-    Point,
-    Series,
-    SeriesHistory,
-)
+from depthprof.records.history import WITH_CHANGES, ChangePoint, Drift, Point, Series, SeriesHistory
 from depthprof.records.judged import Judged
 from depthprof.records.judgement import (
     FAIL_ON,

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from depthprof.comparison.activity import activity
-from depthprof.comparison.timer_view import is_asynchronous
 from depthprof.records import Activity, GpuActivity, HostActivity, Run
 from depthprof.units import binary_size, percent
+from depthprof.verdict.activity import activity
+from depthprof.verdict.timer_view import is_asynchronous
 
 OURS = "busy share (our events)"
 NVML = "NVML utilisation (a kernel ran in the sampling period)"

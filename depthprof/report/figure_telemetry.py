@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from depthprof.comparison.aligned import Stretches, side_stretches
 from depthprof.records import UNKNOWN, Judged, Run, TelemetryColumns
 from depthprof.report import wording
 from depthprof.report.figure_samples import SIDE_MARKS
 from depthprof.units import NS_PER_MS, NS_PER_S
+from depthprof.verdict.stretches import Stretches, side_stretches
 
 FEWEST_READINGS = 2
 BYTES_PER_GIB = 2**30

@@ -14,7 +14,7 @@ from depthprof.report.figure_ratios import ratios_figure
 from depthprof.report.figure_samples import samples_figure
 from depthprof.report.figure_telemetry import has_telemetry, telemetry_figure
 from depthprof.report.figure_waterfall import waterfall_figure
-from depthprof.textfile import write_text
+from depthprof.storage.text_files import write_text
 
 STYLE: Any = {
     "font.family": "DejaVu Sans",

@@ -15,8 +15,8 @@ from depthprof.report.figures import draw
 from depthprof.report.html import html
 from depthprof.report.markdown import markdown
 from depthprof.report.summary import summary
-from depthprof.runfile import DRILLED_FILE, RUN_FILE
-from depthprof.textfile import write_text
+from depthprof.storage.run_files import DRILLED_FILE, RUN_FILE
+from depthprof.storage.text_files import write_text
 
 
 def reserve(out: Path) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from depthprof.findings import facts_of, find, foremost
-from depthprof.findings.facts import SideFacts
+from depthprof.advice import facts_of, find, foremost
+from depthprof.advice.facts import SideFacts
 from depthprof.records import Finding, Judged, StageFloor
 from depthprof.report.rows import Row, head, rows
 from depthprof.report.wording import headings

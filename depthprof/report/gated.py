@@ -4,15 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from depthprof.records import (
-    TOTAL,
-    Gated,
-    SideGate,
-    StageComparison,
-    StageSummary,
-    Status,
-    Verdict,
-)
+from depthprof.records import TOTAL, Gated, SideGate, StageComparison, StageSummary, Status, Verdict
 from depthprof.report.calibrated import longest_stage, sentence
 from depthprof.report.wording import followers, left_out
 from depthprof.units import duration, percent, signed_duration, times

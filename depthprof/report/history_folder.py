@@ -15,7 +15,7 @@ from depthprof.report.history_document import history_document
 from depthprof.report.history_figure import history_figure
 from depthprof.report.history_html import history_html
 from depthprof.report.history_wording import by_subject
-from depthprof.textfile import write_text
+from depthprof.storage.text_files import write_text
 
 LONGEST_NAME = 60
 

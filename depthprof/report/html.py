@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from depthprof.comparison.timer_view import is_asynchronous
 from depthprof.records import DEVICE_STAGES, STAGES, Drilled, Judged, Status, TimerView
 from depthprof.report import active, found, wording
 from depthprof.report import drilled as inside
 from depthprof.report.pages import template
 from depthprof.report.rows import device_rows, rows
 from depthprof.units import duration
+from depthprof.verdict.timer_view import is_asynchronous
 
 CAPTIONS = {
     "waterfall": "Where the time goes",

@@ -5,8 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from depthprof.comparison.activity import activity
-from depthprof.comparison.timer_view import is_asynchronous
 from depthprof.records import (
     WARM_UP_TURN,
     Comparison,
@@ -20,6 +18,8 @@ from depthprof.records import (
     Verdict,
 )
 from depthprof.report import found
+from depthprof.verdict.activity import activity
+from depthprof.verdict.timer_view import is_asynchronous
 
 SUMMARY_SCHEMA = 1
 

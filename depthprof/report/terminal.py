@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from depthprof.findings import find
+from depthprof.advice import find
 from depthprof.records import Judged
 from depthprof.report import found, wording
 from depthprof.report.rows import device_rows, head, rows

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from depthprof.changepoint import Levels, levels
+from depthprof.history import Levels, levels
 from scripts.study.history_limit import likeliest_place, likeliest_place_alone
 from scripts.study.history_plot import plot_sizes
 from scripts.study.history_series import NOISES, TRUTHS, Draw, Floats, Truth, ar1, step_of

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from depthprof.changepoint.noise import Noise, fit_shapes
+from depthprof.history.noise import Noise, fit_shapes
 from scripts.study.history_series import DEGREES, NOISE_RATIO, PERSISTENCE
 
 Floats = NDArray[np.float64]

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from depthprof.changepoint.noise import persistence
-from depthprof.changepoint.scan import largest_strength
+from depthprof.history.noise import persistence
+from depthprof.history.scan import largest_strength
 from scripts.study.history_series import ar1
 
 SEED = 20_260_701

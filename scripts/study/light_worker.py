@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from depthprof.clock import HostClock
-from depthprof.conditions import BlockWatch
-from depthprof.iteration import Iteration
-from depthprof.machine import cpu_name, host_environment, peak_memory_bytes
-from depthprof.measure.serving import Answer, Command, serve, take_block
+from depthprof.runner.clock import HostClock
+from depthprof.runner.iteration import Iteration
+from depthprof.runner.serving import Answer, Command, serve, take_block
+from depthprof.system.conditions import BlockWatch
+from depthprof.system.machine import cpu_name, host_environment, peak_memory_bytes
 from scripts.study.injection import Injection, Slowed
 from scripts.study.light import Light
 

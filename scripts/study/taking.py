@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
-from depthprof.children import child_environment
-from depthprof.gate import judge, look_at
-from depthprof.machine import usable_cores
-from depthprof.measure import Plan, Progress, SidePlan, measure
-from depthprof.measure.plan import WORKER
 from depthprof.records import TOTAL, Comparison, Estimate, Judged, Policy, Run, Workload
+from depthprof.runner import Plan, Progress, SidePlan, measure
+from depthprof.runner.plan import WORKER
+from depthprof.storage.child_processes import child_environment
+from depthprof.system.machine import usable_cores
+from depthprof.verdict.decision import judge, look_at
 from scripts.study.cells import GENERATION, Cell
 from scripts.study.injection import kept_work, shared_work
 from scripts.study.virtual import virtual_run

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from depthprof.gate import look_at
-from depthprof.looks import LAUNCHES, MORE_LAUNCHES, Look, is_look
-from depthprof.measure import Plan, SidePlan
-from depthprof.measure.conduct import FEWEST_TURNS
-from depthprof.measure.ledger import Ledger
 from depthprof.records import UNKNOWN, WITNESSES, Policy, Run, Workload
+from depthprof.runner import Plan, SidePlan
+from depthprof.runner.conduct import FEWEST_TURNS
+from depthprof.runner.recorder import Ledger
+from depthprof.stats.interim import LAUNCHES, MORE_LAUNCHES, Look, is_look
+from depthprof.verdict.decision import look_at
 from scripts.study.cells import Cell
 
 HOST_NS = {"preprocess": 1_300_000.0, "return": 500_000.0}

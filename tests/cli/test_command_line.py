@@ -11,11 +11,12 @@ import pytest
 from depthprof import api
 from depthprof.cli.main import main
 from depthprof.cli.parser import build_parser
-from depthprof.cli.sides import side_plans, split_side
+from depthprof.cli.sides import side_plans
 from depthprof.errors import BadInput, OutOfMemory
-from depthprof.gate import judge
-from depthprof.measure import Plan
 from depthprof.records import ATTENTIONS, DTYPES, PRODUCTS, SIZES, Policy, Run, Workload
+from depthprof.runner import Plan
+from depthprof.runner.side_options import split_side
+from depthprof.verdict.decision import judge
 from tests.runs import simulated
 
 ROOT = Path(__file__).parents[2]

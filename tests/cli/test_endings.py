@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 
 from depthprof import api
-from depthprof.cli import commands, crash
+from depthprof.cli import commands
 from depthprof.cli.main import main
 from depthprof.errors import OutputError, StoreError, WorkerLost
-from depthprof.gate import judge
-from depthprof.measure import Plan
 from depthprof.records import Policy
 from depthprof.report import folder
+from depthprof.runner import Plan
+from depthprof.storage import crash_reports
+from depthprof.verdict.decision import judge
 from tests.cli import consoles
 from tests.runs import simulated
 
@@ -135,7 +136,7 @@ def test_details_hold_no_secrets(here: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("API_TOKEN", SECRET)
     url = f"postgresql+psycopg://me:a/b@{SECRET}@host/db?x=1"
     error = RuntimeError(f"no {url}, password='{SECRET}', token: {SECRET}")
-    text = crash.reported(error, ["python", "--store", url])
+    text = crash_reports.reported(error, ["python", "--store", url])
     (file,) = crash_files(here)
     assert SECRET not in text
     assert SECRET not in file.read_text(encoding="utf-8")
@@ -148,11 +149,11 @@ def test_details_go_elsewhere_where_the_folder_takes_none(
     (here / ".depthprof").write_text("in the way")
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.setattr("tempfile.tempdir", str(elsewhere))
-    text = crash.reported(ValueError("x"), [])
+    text = crash_reports.reported(ValueError("x"), [])
     (file,) = elsewhere.rglob("crash-*.txt")
     assert str(file) in text
     monkeypatch.setattr("tempfile.tempdir", str(elsewhere / "nowhere"))
-    assert "the details could not be written" in crash.reported(ValueError("x"), [])
+    assert "the details could not be written" in crash_reports.reported(ValueError("x"), [])
 
 
 def test_what_a_lost_worker_printed_is_in_a_file(
@@ -249,7 +250,7 @@ def test_the_verdict_is_printed_though_the_store_fails(
 def test_ctrl_c_while_tracing_keeps_the_run(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: Told
 ) -> None:
-    monkeypatch.setattr("depthprof.drill.asking.look_inside", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("depthprof.profiling.asking.look_inside", raising(KeyboardInterrupt()))
     assert main(["profile", "v1", "--modules", "--quiet"]) == 2
     assert "no trace and no modules: stopped" in capsys.readouterr().err
     (kept,) = (here / "reports").iterdir()

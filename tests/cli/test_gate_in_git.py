@@ -11,7 +11,7 @@ from depthprof import api
 from depthprof.cli.main import main
 from depthprof.errors import PipelineError
 from tests.cli.test_kept_runs import MINE
-from tests.repository.made import commit, git, made, state
+from tests.storage.git.made import commit, git, made, state
 
 Shown = pytest.CaptureFixture[str]
 

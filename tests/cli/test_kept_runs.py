@@ -12,11 +12,11 @@ import pytest
 
 from depthprof import api
 from depthprof.cli.main import main
-from depthprof.gate import judge
-from depthprof.measure import Plan
 from depthprof.records import Judged, Policy
 from depthprof.report import folder
-from depthprof.settings import read_settings
+from depthprof.runner import Plan
+from depthprof.storage.settings import read_settings
+from depthprof.verdict.decision import judge
 from tests.runs import simulated
 
 Told = pytest.CaptureFixture[str]

@@ -9,14 +9,14 @@ import pytest
 
 from depthprof import api
 from depthprof.cli.main import main
-from depthprof.gate import judge
-from depthprof.measure import Plan
-from depthprof.models.checkpoint import read_checkpoint
+from depthprof.networks.checkpoint import read_checkpoint
 from depthprof.pipelines.code_hash import code_sha256
 from depthprof.pipelines.own_code import own_callable
 from depthprof.records import Judged, LeftOut, Policy
 from depthprof.report import folder
-from depthprof.repository import Repository
+from depthprof.runner import Plan
+from depthprof.storage.git import Repository
+from depthprof.verdict.decision import judge
 from tests.names import NAMES
 from tests.runs import simulated
 

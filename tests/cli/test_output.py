@@ -101,7 +101,7 @@ def test_a_reader_that_leaves_changes_no_code_and_a_full_disk_is_2(
     kind: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if words.startswith("doctor"):
-        monkeypatch.setattr("depthprof.doctor.examine", lambda *_: [])
+        monkeypatch.setattr("depthprof.system.doctor.examine", lambda *_: [])
     monkeypatch.setattr(sys, "stdout", LOST[kind]())
     assert main(words.split()) == (2 if kind == "full" else COMMANDS[words])
     said = capsys.readouterr().err
@@ -136,7 +136,7 @@ def test_colours_are_the_terminal_s_to_choose(
 
 def test_a_live_display_takes_lines_printed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     from depthprof.cli.progress import progress_display
-    from depthprof.measure import Progress
+    from depthprof.runner import Progress
 
     stream = consoles.Terminal("ascii")
     monkeypatch.setattr(sys, "stderr", stream)

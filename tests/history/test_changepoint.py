@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from depthprof.changepoint import levels
-from depthprof.changepoint.chance import CHANCES, STRENGTHS, chance
-from depthprof.changepoint.noise import calm, noise_of, persistence
-from depthprof.changepoint.scan import largest_strength, steps
+from depthprof.history import levels
+from depthprof.history.chance import CHANCES, STRENGTHS, chance
+from depthprof.history.noise import calm, noise_of, persistence
+from depthprof.history.scan import largest_strength, steps
 from scripts.study.history_series import NOISES, ar1
 from tests.history.series import noise
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from depthprof.history import analyse
+from depthprof.history.trends import analyse
 from depthprof.records import Series
 from depthprof.report.history_document import history_document
 from depthprof.report.history_html import history_html

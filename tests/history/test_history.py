@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from depthprof.errors import BadInput
-from depthprof.history import analyse, otava_csv
+from depthprof.history.trends import analyse, otava_csv
 from depthprof.records import Series
 from tests.history.series import BASE_NS, noise, series
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from depthprof.errors import OutputError
-from depthprof.history import analyse
+from depthprof.history.trends import analyse
 from depthprof.records import SeriesHistory
 from depthprof.report.history_document import history_document
 from depthprof.report.history_folder import write_history

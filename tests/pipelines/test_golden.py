@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from depthprof.models import loading
+from depthprof.networks import loading
 from depthprof.pipelines.published import Published
 from depthprof.pipelines.v1 import V1
 from depthprof.pipelines.v2 import V2, grey

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from depthprof.errors import BadInput
-from depthprof.models import load_model
+from depthprof.networks import load_model
 from depthprof.pipelines.check import checked_iteration
 from depthprof.pipelines.device import resolve_device
 from depthprof.pipelines.published import Published

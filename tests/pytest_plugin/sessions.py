@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from depthprof.gate import judge
-from depthprof.measure import Plan
 from depthprof.records import Judged, Policy, Run
+from depthprof.runner import Plan
+from depthprof.verdict.decision import judge
 from tests.runs import simulated
 
 PLUGIN = "depthprof.pytest_plugin"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from depthprof.benchmarkfile import KEY, read_runs
 from depthprof.errors import BadRunFile
 from depthprof.records import STAGES, WARM_UP_TURN
+from depthprof.storage.benchmark_files import KEY, read_runs
 from tests.pytest_plugin.sessions import MINE, Measured, Session, saved
 from tests.pytest_plugin.sessions import STAGES as SUITE
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from depthprof.looks import Look
-from depthprof.measure import Plan
 from depthprof.pytest_plugin import session as sessions
 from depthprof.records import Failure, LeftOut, Policy
+from depthprof.runner import Plan
+from depthprof.stats.interim import Look
 from tests.pytest_plugin.sessions import LOADED, MINE, PLUGIN, Measured, Session
 from tests.pytest_plugin.sessions import STAGES as SUITE
 
@@ -206,11 +206,11 @@ def test_the_plugin_imports_nothing_heavy_by_itself() -> None:
 def test_a_plan_is_measured_by_workers(
     pytester: pytest.Pytester, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from depthprof.gate import judge
-    from depthprof.measure import measure
+    from depthprof.runner import measure
+    from depthprof.verdict.decision import judge
 
     def by_fake_workers(plan: Plan, policy: Policy) -> object:
-        of = replace(plan, worker="tests.measure.fake_worker")
+        of = replace(plan, worker="tests.runner.fake_worker")
         return judge(measure(of, lambda _: None, lambda *_: Look.END), policy)
 
     monkeypatch.setattr(sessions, "carried_out", by_fake_workers)

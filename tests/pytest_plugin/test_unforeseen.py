@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from depthprof import benchmarkfile
 from depthprof.pytest_plugin import calling, machines, measuring
+from depthprof.storage import benchmark_files
 from tests.pytest_plugin.sessions import MINE, Measured, Session, saved
 
 
@@ -17,7 +17,7 @@ def fault(*_: Any) -> Any:
 PLACES: dict[str, tuple[Any, str]] = {
     "the account at the end": (measuring, "account_of"),
     "what is saved of the machine": (machines, "fingerprint"),
-    "what is saved of the samples": (benchmarkfile, "own_part"),
+    "what is saved of the samples": (benchmark_files, "own_part"),
     "measuring and recording": (calling, "chosen_entries"),
 }
 

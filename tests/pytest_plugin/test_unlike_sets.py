@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from depthprof.benchmarkfile import KEY
 from depthprof.pytest_plugin.selected import GONE, NOT_RUN, PARAMETERS, Selected, node_of
+from depthprof.storage.benchmark_files import KEY
 from tests.pytest_plugin.sessions import MINE, Measured, Session
 
 PART = """

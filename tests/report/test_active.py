@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from depthprof.comparison.activity import activity
-from depthprof.gate import judge
 from depthprof.records import Judged, Policy
 from depthprof.report.active import activity_lines
 from depthprof.report.figures import figures
@@ -17,6 +15,8 @@ from depthprof.report.html import html
 from depthprof.report.markdown import markdown
 from depthprof.report.summary import summary
 from depthprof.report.terminal import print_judged
+from depthprof.verdict.activity import activity
+from depthprof.verdict.decision import judge
 from tests.readings import EVERY_100_MS, LONG, MS, S, gpu_run, with_readings
 from tests.runs import simulated
 

@@ -8,16 +8,16 @@ from dataclasses import asdict, replace
 import pytest
 from rich.console import Console
 
-from depthprof.findings import find, foremost
-from depthprof.gate import judge
+from depthprof.advice import find, foremost
 from depthprof.records import Judged, Policy
 from depthprof.report import found
 from depthprof.report.html import html
 from depthprof.report.markdown import markdown
 from depthprof.report.summary import summary
 from depthprof.report.terminal import print_judged
-from tests.findings.cases import CASES, COLOURS, FLOAT64, IMAGE, PAGEABLE, TABLE, WRITTEN_OUT
-from tests.findings.made import CPU_LIMITS, Made, judged, on_cpu
+from depthprof.verdict.decision import judge
+from tests.advice.cases import CASES, COLOURS, FLOAT64, IMAGE, PAGEABLE, TABLE, WRITTEN_OUT
+from tests.advice.made import CPU_LIMITS, Made, judged, on_cpu
 
 LONG = ("v1@fp16,batch=8,published", "./some/where/mine.py:MyVeryFastPipeline@sdpa")
 V1 = Made(host_us={"preprocess": 8_000}, traits=[FLOAT64, TABLE, WRITTEN_OUT], workload=IMAGE)

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from depthprof.gate import judge
 from depthprof.records import Judged, Memory, Policy
 from depthprof.report import wording
 from depthprof.report.html import html
 from depthprof.report.markdown import markdown
 from depthprof.report.summary import summary
 from depthprof.report.terminal import print_judged
+from depthprof.verdict.decision import judge
 from tests.records.gpu import OBSERVED
 from tests.runs import simulated
 

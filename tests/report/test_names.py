@@ -15,8 +15,7 @@ import pytest
 from rich.console import Console
 
 from depthprof.errors import BadInput, PipelineError
-from depthprof.gate import judge
-from depthprof.history import otava_csv
+from depthprof.history.trends import otava_csv
 from depthprof.records import (
     Failure,
     Gated,
@@ -31,7 +30,6 @@ from depthprof.records import (
     decode,
     encode,
 )
-from depthprof.regression import gate_turns
 from depthprof.report import folder
 from depthprof.report.annotations import annotations
 from depthprof.report.gated import gate_document
@@ -44,10 +42,12 @@ from depthprof.report.pictured import MOST_LEFT_OUT, left_out_lines, picture_lin
 from depthprof.report.summary import summary
 from depthprof.report.terminal import print_judged
 from depthprof.report.wording import legend_labels
-from depthprof.store import open_store
+from depthprof.storage.database import open_store
+from depthprof.verdict.decision import judge
+from depthprof.verdict.unpaired import gate_turns
 from tests.names import NAMES
 from tests.runs import simulated
-from tests.store.stores import add
+from tests.storage.database.stores import add
 
 CLOSING = {**NAMES, "closing tags": "x[/red]</script><!-- -- ]]> \x00"}
 """As labels names may have a slash, being paths; a file of JSON may have a zero."""

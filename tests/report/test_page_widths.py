@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from markupsafe import Markup
 
-from depthprof.gate import judge
-from depthprof.history import analyse
+from depthprof.history.trends import analyse
 from depthprof.records import Drilled, Judged, OpTime, PartTime, Policy, Status
 from depthprof.report.history_html import history_html
 from depthprof.report.html import CAPTIONS, html
 from depthprof.report.pages import LONGEST_WORD, fit
-from tests.findings.cases import CASES as FINDINGS
-from tests.findings.cases import COLOURS, FLOAT64, IMAGE, PAGEABLE, WRITTEN_OUT
-from tests.findings.made import LIMITS, Made, judged
+from depthprof.verdict.decision import judge
+from tests.advice.cases import CASES as FINDINGS
+from tests.advice.cases import COLOURS, FLOAT64, IMAGE, PAGEABLE, WRITTEN_OUT
+from tests.advice.made import LIMITS, Made, judged
 from tests.history.series import noise, series
 from tests.records.gpu import telemetry
 from tests.report.test_reports import CASES, one_sided

@@ -10,9 +10,7 @@ from itertools import product
 import pytest
 from rich.console import Console
 
-from depthprof.comparison import digest
 from depthprof.records import Calibration, Judged, SkippedSamples, StageCalibration, Telemetry
-from depthprof.regression import gate_digests, gate_turns
 from depthprof.report.annotations import annotations
 from depthprof.report.found import legend
 from depthprof.report.gated import gate_document
@@ -23,8 +21,10 @@ from depthprof.report.junit import junit
 from depthprof.report.markdown import markdown
 from depthprof.report.summary import summary
 from depthprof.report.terminal import print_judged
-from tests.findings.cases import COLOURS, FLOAT64, IMAGE, PAGEABLE
-from tests.findings.made import CPU_LIMITS, LIMITS, Made, judged, on_cpu
+from depthprof.verdict import digest
+from depthprof.verdict.unpaired import gate_digests, gate_turns
+from tests.advice.cases import COLOURS, FLOAT64, IMAGE, PAGEABLE
+from tests.advice.made import CPU_LIMITS, LIMITS, Made, judged, on_cpu
 from tests.records.gpu import telemetry
 
 NOISE = StageCalibration("forward", "host", 5_000_000, 0.02, 0.1, 0.5, 0.6, 0)

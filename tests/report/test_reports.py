@@ -13,9 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from depthprof.comparison.timer_view import is_asynchronous
 from depthprof.errors import BadRunFile, OutputError
-from depthprof.gate import judge
 from depthprof.records import STAGES, TOTAL, Failure, Judged, Policy, Run, Samples
 from depthprof.report import folder, wording
 from depthprof.report.figures import figures
@@ -24,7 +22,9 @@ from depthprof.report.html import html
 from depthprof.report.markdown import markdown
 from depthprof.report.summary import summary
 from depthprof.report.terminal import print_judged
-from depthprof.runfile import read_run
+from depthprof.storage.run_files import read_run
+from depthprof.verdict.decision import judge
+from depthprof.verdict.timer_view import is_asynchronous
 from tests.runs import simulated
 
 DOCS = Path(__file__).parents[2] / "docs"

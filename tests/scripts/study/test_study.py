@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from depthprof.comparison.evidence import evidence
 from depthprof.errors import BadInput, BadRunFile
 from depthprof.records import STAGES, Policy
+from depthprof.verdict.evidence import evidence
 from scripts.study import injection as injecting
 from scripts.study import tables
 from scripts.study.__main__ import SIZES, cells, main

@@ -1,0 +1,9 @@
+"""What is worth changing: rules over a judged run. Floor 3 of the judging tower.
+
+One rule is one file in `depthprof/advice/rules/` and one row in docs/findings.md.
+"""
+
+from depthprof.advice.facts import Facts, SideFacts, facts_of
+from depthprof.advice.finding import find, foremost
+
+__all__ = ["Facts", "SideFacts", "facts_of", "find", "foremost"]

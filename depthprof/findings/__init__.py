@@ -1,9 +1,0 @@
-"""What is worth changing: rules over a judged run. Floor 3 of the judging tower.
-
-One rule is one file in `depthprof/findings/rules/` and one row in docs/findings.md.
-"""
-
-from depthprof.findings.facts import Facts, SideFacts, facts_of
-from depthprof.findings.finding import find, foremost
-
-__all__ = ["Facts", "SideFacts", "facts_of", "find", "foremost"]

@@ -1,0 +1,157 @@
+"""A series of logarithms to its levels: steps found, placed, pruned, and their sizes."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depthprof.history.chance import chance
+from depthprof.history.drift import Ramp, likeliest_ramp, ramp_instead
+from depthprof.history.noise import Noise, calm, careful, level_of, noise_of, persistence
+from depthprof.history.place import Place, place
+from depthprof.history.scan import SHORTEST_INTERVAL, Step, slope_strength, steps, strongest_step
+
+Floats = NDArray[np.float64]
+
+FEWEST_POINTS = SHORTEST_INTERVAL
+"""Of fewer points nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A step from one log level to another.
+
+    Attributes:
+        place: where. before, after: the log levels. deviation: standard error of their difference.
+        chance: that the strongest step of a steady series is as strong.
+    """
+
+    place: Place
+    before: float
+    after: float
+    deviation: float
+    chance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What a series consists of: steps, perhaps one ramp in place of some, and noise.
+
+    `ramp_chance` is the least of what speaks for the ramp: the steps it stands for, the slope.
+    """
+
+    changes: tuple[Change, ...]
+    ramp: Ramp | None
+    ramp_chance: float
+    noise: Noise
+
+
+def levels(values: Floats, false_alarm_ratio: float) -> Levels:
+    """Find where a series changed its level.
+
+    Args:
+        values: float64 [n], logarithms in order of time; n at least `FEWEST_POINTS`.
+        false_alarm_ratio: chance allowed that a steady series seems to have any change at all.
+    """
+    phi = persistence(values)
+    pool = steps(values, phi)
+    found = _first_found(pool, len(values), false_alarm_ratio)
+    if found:  # the noise is told better beside the levels, and smaller steps are seen
+        phi = min(phi, persistence(_deviations(values, found)))
+        pool = steps(values, phi)
+        found = _first_found(pool, len(values), false_alarm_ratio)
+    noise = noise_of(_deviations(values, found), phi)
+    places = _placed(values, found, noise)
+    chances = _chances(values, places, pool, phi)
+    while chances and max(chances) > false_alarm_ratio:
+        weakest = chances.index(max(chances))
+        kept = [each.index for number, each in enumerate(places) if number != weakest]
+        places = _placed(values, kept, noise)
+        chances = _chances(values, places, pool, phi)
+    whole = chance(slope_strength(values, phi), len(values))
+    return _described(values, places, chances, phi, whole if whole <= false_alarm_ratio else 1.0)
+
+
+def _first_found(pool: Sequence[Step], count: int, false_alarm_ratio: float) -> list[int]:
+    """Take the strongest step, leave out the intervals it lies in, and so on."""
+    found: list[int] = []
+    for step in pool:
+        if chance(step.strength, count) > false_alarm_ratio:
+            break
+        if not any(step.start < index < step.end for index in found):
+            found.append(step.index)
+    return sorted(found)
+
+
+def _deviations(values: Floats, indices: Sequence[int]) -> Floats:
+    """Values beside their levels, float64 [n]."""
+    parts = np.split(values, list(indices))
+    return np.concatenate([part - level_of(part) for part in parts])
+
+
+def _placed(values: Floats, indices: Sequence[int], noise: Noise) -> list[Place]:
+    """Place every step anew between its neighbours, twice since neighbours move."""
+    at = list(indices)
+    places: list[Place] = []
+    for _ in range(2):
+        bounds = [0, *at, len(values)]
+        places = [
+            place(values, bounds[i], bounds[i + 2], bounds[i + 1], noise) for i in range(len(at))
+        ]
+        moved = sorted({each.index for each in places})
+        if len(moved) < len(places):  # two met: one of them is none
+            return _placed(values, moved, noise)
+        at = moved
+    return places
+
+
+def _chances(
+    values: Floats, places: Sequence[Place], pool: Sequence[Step], phi: float
+) -> list[float]:
+    """Chance of each step, by the strongest interval between its neighbours."""
+    bounds = [0, *(each.index for each in places), len(values)]
+    told = []
+    for start, end in zip(bounds, bounds[2:], strict=False):
+        within = (step for step in pool if start <= step.start and step.end <= end)
+        own = strongest_step(values, start, end, phi)
+        strengths = [step.strength for step in (next(within, None), own) if step is not None]
+        told.append(chance(max(strengths, default=0.0), len(values)))
+    return told
+
+
+def _described(
+    values: Floats, places: Sequence[Place], chances: Sequence[float], phi: float, whole: float
+) -> Levels:
+    indices = [each.index for each in places]
+    parts = np.split(values, indices)
+    centres = [level_of(part) for part in parts]
+    noise = noise_of(_deviations(values, indices), phi)
+    lasting = noise.deviation / (1 - careful(phi, len(values)))
+    changes = [
+        Change(
+            at,
+            centres[i],
+            centres[i + 1],
+            lasting * math.sqrt(1 / len(parts[i]) + 1 / len(parts[i + 1])),
+            chances[i],
+        )
+        for i, at in enumerate(places)
+    ]
+    return _with_ramp(values, changes, noise, whole)
+
+
+def _with_ramp(values: Floats, changes: list[Change], noise: Noise, whole: float) -> Levels:
+    """Put a ramp in place of steps, or of nothing where only the whole slope tells of a change."""
+    if not changes and whole < 1.0:
+        ramp = likeliest_ramp(calm(values), 0, len(values), noise)
+        return Levels((), ramp, whole, noise)
+    rises = [change.after - change.before for change in changes]
+    found = ramp_instead(values, [change.place.index for change in changes], rises, noise)
+    if found is None:
+        return Levels(tuple(changes), None, 1.0, noise)
+    ramp, run = found
+    least = min(min(changes[number].chance for number in run), whole)
+    kept = tuple(change for number, change in enumerate(changes) if number not in run)
+    return Levels(kept, ramp, least, noise)

@@ -1,7 +1,0 @@
-"""The network of Depth Anything V1 and V2, its weights and checkpoints. Floor 2, measuring."""
-
-from depthprof.models.configs import ModelConfig, config_for
-from depthprof.models.loading import load_model
-from depthprof.models.network import DepthAnything
-
-__all__ = ["DepthAnything", "ModelConfig", "config_for", "load_model"]

@@ -1,0 +1,221 @@
+"""Parts of the network inside forward: which there are, and how long each takes.
+
+A part is a module that is called by itself and has its time taken at its own door, by hooks, in
+iterations made for it. Parts do not overlap; what lies between them is told as such.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter_ns
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from depthprof.networks import DepthAnything
+from depthprof.pipelines.contract import METHODS
+from depthprof.records import PartTime
+
+GROUPS = {
+    "pretrained.patch_embed": "patch embedding",
+    "pretrained.blocks": "blocks",
+    "pretrained.norm": "norm",
+    "depth_head": "head",
+}
+"""Parts of our own network by the beginning of their path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A module with its path in the network and the group it counts to."""
+
+    name: str
+    group: str
+    module: nn.Module
+
+
+def network_of(pipeline: Any) -> nn.Module | None:
+    """Find the network of a pipeline: the largest module among its attributes.
+
+    A pipeline that borrows its methods from another one is followed to that one.
+    """
+    methods = (getattr(pipeline, method, None) for method in METHODS.values())
+    owners = [pipeline, *(getattr(method, "__self__", None) for method in methods)]
+    held = [v for owner in owners for v in getattr(owner, "__dict__", {}).values()]
+    modules = [value for value in (*owners, *held) if isinstance(value, nn.Module)]
+    found = max(modules, key=_parameters, default=None)
+    return None if found is None else _unwrapped(found)
+
+
+def parts_of(network: nn.Module) -> tuple[Part, ...]:
+    """Cut a network into parts: of ours by encoder and head, of another one by direct children.
+
+    A container without a forward of its own (ModuleList) is never called, so its children count.
+    """
+    if not isinstance(network, DepthAnything):
+        return tuple(
+            Part(name, child, module)
+            for child, top in network.named_children()
+            for name, module in _called(child, top)
+        )
+    halves = ("pretrained", "depth_head")
+    named = [
+        (name, module)
+        for half in halves
+        for child, top in network.get_submodule(half).named_children()
+        for name, module in _called(f"{half}.{child}", top)
+    ]
+    return tuple(Part(name, _group(name), module) for name, module in named)
+
+
+class PartClock(Protocol):
+    """Time stamps for hooks, read after the iterations."""
+
+    def stamp(self) -> None:
+        """Take the next time stamp; allocates nothing but its number."""
+
+    def gaps_ns(self) -> list[int]:
+        """Gap between the first and second stamp, third and fourth, and so on; starts again."""
+
+
+class HostPartClock:
+    """Stamps of the host's clock, for a device that works while it is called."""
+
+    def __init__(self) -> None:
+        self._stamps: list[int] = []
+
+    def stamp(self) -> None:
+        """Take the next time stamp."""
+        self._stamps.append(perf_counter_ns())
+
+    def gaps_ns(self) -> list[int]:
+        """Gaps of the pairs since the last call."""
+        stamps, self._stamps = self._stamps, []
+        return [end - start for start, end in _pairs(stamps)]
+
+
+class CudaPartClock:
+    """CUDA events on the stream in use, made before they are needed.
+
+    Args:
+        count: stamps that will be taken between two readings. device: "cuda:N".
+    """
+
+    def __init__(self, count: int, device: str) -> None:
+        self._stream = torch.cuda.current_stream(torch.device(device))
+        self._events = [torch.cuda.Event(enable_timing=True) for _ in range(count)]
+        for event in self._events:
+            event.record(self._stream)  # torch makes the event when it is first recorded
+        self._taken = 0
+
+    def stamp(self) -> None:
+        """Record the next event."""
+        self._events[self._taken].record(self._stream)
+        self._taken += 1
+
+    def gaps_ns(self) -> list[int]:
+        """Gaps of the pairs since the last call; waits for the last event."""
+        taken, self._taken = self._events[: self._taken], 0
+        if taken:
+            taken[-1].synchronize()
+        return [round(start.elapsed_time(end) * 1e6) for start, end in _pairs(taken)]
+
+
+class Hooked:
+    """Hooks on parts for as long as it is open: `calls` are indices of parts in order of calling.
+
+    A part that is called inside another one counts to that one. Use it as a context manager.
+    """
+
+    def __init__(self, parts: Sequence[Part], clock: PartClock) -> None:
+        self.calls: list[int] = []
+        self._parts = parts
+        self._clock = clock
+        self._handles: list[Any] = []
+        self._depth = 0
+
+    def __enter__(self) -> "Hooked":
+        for place, part in enumerate(self._parts):
+            self._handles += [
+                part.module.register_forward_pre_hook(self._opening(place)),
+                part.module.register_forward_hook(self._closing()),
+            ]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def _opening(self, place: int) -> Any:
+        def begin(*_: object) -> None:
+            self._depth += 1
+            if self._depth == 1:
+                self.calls.append(place)
+                self._clock.stamp()
+
+        return begin
+
+    def _closing(self) -> Any:
+        def end(*_: object) -> None:
+            self._depth -= 1
+            if self._depth == 0:
+                self._clock.stamp()
+
+        return end
+
+
+def part_times(
+    parts: Sequence[Part], rows: Sequence[tuple[Sequence[int], Sequence[int]]]
+) -> tuple[PartTime, ...]:
+    """Sum up calls and times by part, and take medians over the iterations. Pure.
+
+    Args:
+        parts: those that were hooked.
+        rows: an iteration each: indices of parts in the order called, and the time of each call.
+
+    Returns:
+        The parts that were called, in the order first called.
+    """
+    if not rows:
+        return ()
+    order = list(dict.fromkeys(rows[0][0]))
+    sums = [
+        [sum(ns for place, ns in zip(*row, strict=True) if place == wanted) for row in rows]
+        for wanted in order
+    ]
+    calls = rows[0][0]
+    return tuple(
+        PartTime(parts[place].name, parts[place].group, median(spans), list(calls).count(place))
+        for place, spans in zip(order, sums, strict=True)
+    )
+
+
+def _unwrapped(module: nn.Module) -> nn.Module:
+    """What a module that merely holds another one holds: its parts are of interest."""
+    children = list(module.children())
+    while len(children) == 1 and list(children[0].children()):
+        module = children[0]
+        children = list(module.children())
+    return module
+
+
+def _called(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The module itself if it has a forward, else those below it that have one."""
+    if type(module).forward is not nn.Module.forward:
+        yield name, module
+        return
+    for child, inner in module.named_children():
+        yield from _called(f"{name}.{child}", inner)
+
+
+def _group(name: str) -> str:
+    return next(group for start, group in GROUPS.items() if name.startswith(start))
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _pairs(stamps: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+    return zip(stamps[::2], stamps[1::2], strict=True)

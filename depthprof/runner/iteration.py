@@ -1,0 +1,145 @@
+"""One iteration of one pipeline, marked between its stages; and a block of them.
+
+The marks are plain calls into a preallocated row, because whatever the harness does is charged to
+a stage. Host spans add up to the iteration's wall time exactly: each mark ends one stage and
+begins the next.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from depthprof.records import STAGES, UNKNOWN
+from depthprof.runner.clock import Clock
+from depthprof.system.conditions import CPU_NS, switches
+
+MARKS = len(STAGES) + 1
+
+
+class StageFailed(Exception):
+    """A stage of the pipeline raised; `stage` is its name and `__cause__` what it raised."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(stage)
+        self.stage = stage
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Iterations of one side without a break.
+
+    `marks_ns` holds MARKS host time stamps an iteration; `device_ns` one span a stage and
+    iteration, or is empty where the device has no clock. `switches` holds an iteration's forced
+    and own context switches. `witness` holds, mark by mark, CPU time of the thread, forced and own
+    switches (each MARKS long), or is empty where the block was not watched.
+    """
+
+    marks_ns: list[list[int]]
+    device_ns: list[list[int]]
+    switches: list[tuple[int, int]] = field(default_factory=list)
+    witness: list[list[tuple[int, int, int]]] = field(default_factory=list)
+
+
+class Iteration:
+    """A pipeline and its clock, ready to be run again and again.
+
+    Args:
+        pipeline: any object with the methods of `pipelines.contract.Pipeline`.
+        clock: the clock of the device the pipeline runs on.
+    """
+
+    def __init__(self, pipeline: Any, clock: Clock) -> None:
+        self.pipeline = pipeline
+        self._clock = clock
+        self._calls = (
+            pipeline.preprocess,
+            pipeline.h2d,
+            pipeline.forward,
+            pipeline.postprocess,
+            clock.wait,
+            pipeline.d2h,
+            pipeline.deliver,
+        )
+
+    @property
+    def calls(self) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+        """The stages in order: name, and what is called."""
+        return tuple(zip(STAGES, self._calls, strict=True))
+
+    def block(self, batches: Sequence[Any], iterations: int, watch: bool = False) -> Block:
+        """Run some iterations, one after the other, the batches taken in turn.
+
+        Args:
+            batches: one list of pictures an iteration, taken from the start again when used up.
+            iterations: how many to run.
+            watch: ask after the thread's fate at every mark too: about 1.2 us a mark.
+
+        Raises:
+            StageFailed: a stage raised; its cause is the exception.
+        """
+        rows = [[0] * MARKS for _ in range(iterations)]
+        witness = [[(UNKNOWN, UNKNOWN, UNKNOWN)] * MARKS for _ in range(iterations if watch else 0)]
+        fates = []
+        self._clock.begin(iterations, MARKS)
+        for number, row in enumerate(rows):
+            images = batches[number % len(batches)]
+            forced, own = switches()
+            try:
+                if watch:
+                    self._run_watched(images, row, number, witness[number])
+                elif self._clock.has_device:
+                    self._run_with_device(images, row, number)
+                else:
+                    self._run(images, row)
+            except (Exception, SystemExit) as error:  # foreign code may end its process
+                raise StageFailed(STAGES[MARKS - 1 - row.count(0)]) from error
+            forced_now, own_now = switches()
+            fates.append((forced_now - forced, own_now - own))
+        return Block(rows, self._clock.device_ns(), _known(fates), witness)
+
+    def _run(self, images: Any, row: list[int]) -> None:
+        now = self._clock.now
+        value = images
+        mark = 1
+        row[0] = now()
+        for call in self._calls:
+            value = call(value)
+            row[mark] = now()
+            mark += 1
+
+    def _run_with_device(self, images: Any, row: list[int], number: int) -> None:
+        now, record = self._clock.now, self._clock.record
+        value = images
+        mark = 1
+        record(number, 0)
+        row[0] = now()
+        for call in self._calls:
+            value = call(value)
+            row[mark] = now()
+            record(number, mark)
+            mark += 1
+
+    def _run_watched(
+        self, images: Any, row: list[int], number: int, seen: list[tuple[int, int, int]]
+    ) -> None:
+        """As the others, and ask after each mark what happened to the thread.
+
+        The asking is charged to the stage that follows, in wall and in CPU time alike.
+        """
+        now, record = self._clock.now, self._clock.record
+        value = images
+        mark = 1
+        record(number, 0)
+        seen[0] = (CPU_NS(), *switches())
+        row[0] = now()
+        for call in self._calls:
+            value = call(value)
+            row[mark] = now()
+            seen[mark] = (CPU_NS(), *switches())
+            record(number, mark)
+            mark += 1
+
+
+def _known(fates: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Where the system tells nothing, differences of UNKNOWN are UNKNOWN too."""
+    return fates if UNKNOWN not in switches() else [(UNKNOWN, UNKNOWN)] * len(fates)

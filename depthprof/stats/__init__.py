@@ -1,0 +1,1 @@
+"""Pure functions over numbers. They know no stage, no unit and no verdict."""

@@ -1,0 +1,1 @@
+"""What is kept on disk: run files, the database, settings, git, caches of this machine."""

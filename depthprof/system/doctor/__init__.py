@@ -1,0 +1,43 @@
+"""Whether a machine is fit to measure on: facts read from the system, then judged by pure rules."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from depthprof.system.doctor.findings import Finding
+from depthprof.system.doctor.gpu import gpu_facts
+from depthprof.system.doctor.gpu_rules import judge_gpu, no_gpu, no_visible
+from depthprof.system.doctor.host import host_facts, judge_host
+from depthprof.system.nvml import NotVisible, NvmlAbsent
+
+__all__ = ["Finding", "examine"]
+
+
+def examine(
+    device: str = "auto", watch_s: float = 1.0, root: Path = Path("/"), nvml: Any = None
+) -> tuple[Finding, ...]:
+    """Look at this machine for a moment and say what would spoil a measurement.
+
+    Args:
+        device: "cpu" leaves GPUs out; "auto" takes the first there is; "cuda:N" asks for one.
+        watch_s: seconds to watch load, pressure and steal for.
+        root: where /proc and /sys are. nvml: the NVML module; None imports pynvml.
+
+    Returns:
+        Findings in the order they are best read in: the host's, then the GPU's.
+    """
+    found = judge_host(host_facts(root, watch_s, dict(os.environ)))
+    if device == "cpu":
+        return tuple(found)
+    return (*found, *_of_gpu(device, nvml))
+
+
+def _of_gpu(device: str, nvml: Any) -> Sequence[Finding]:
+    is_asked_for = device != "auto"
+    try:
+        return judge_gpu(gpu_facts(nvml, device))
+    except NotVisible as error:
+        return [no_visible(str(error), is_warning=is_asked_for or not error.is_meant)]
+    except NvmlAbsent as error:
+        return [no_gpu(str(error), is_warning=is_asked_for)]

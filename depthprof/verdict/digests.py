@@ -1,0 +1,63 @@
+"""From a run to its digest: the medians of every launch, by side and stage."""
+
+import numpy as np
+
+from depthprof.records import TOTAL, Digest, Level, Policy, Run
+from depthprof.stats.paired import shared_confidence
+from depthprof.verdict.evidence import Evidence, evidence
+from depthprof.verdict.pairing import SideBlocks, by_launch, side_blocks
+from depthprof.verdict.summaries import summaries
+
+
+def digest(run: Run, policy: Policy, name: str = "") -> Digest:
+    """Sum up a run for gates and histories; figures are per iteration.
+
+    A side of which nothing but warm-up was measured has no levels.
+
+    Args:
+        run: what was measured. policy: its confidence is the medians' one.
+        name: identity of the run.
+    """
+    known = evidence(run)
+    levels = tuple(
+        level
+        for side in range(len(run.sides))
+        if (known.side == side).any()
+        for level in _levels(run, known, side, policy)
+    )
+    return Digest(
+        name,
+        run.created,
+        run.sides,
+        run.environment,
+        run.pictures,
+        levels,
+        run.ended,
+        run.failures,
+    )
+
+
+def _levels(run: Run, known: Evidence, side: int, policy: Policy) -> list[Level]:
+    names = (*run.samples.stages, TOTAL)
+    confidence = shared_confidence(policy.confidence, len(names))
+    blocks = side_blocks(known, side)
+    return [
+        Level(
+            side=run.sides[side].name,
+            stage=name,
+            clock=known.clocks[column],
+            median_ns=summary.median_ns,
+            launches_ns=_launches_ns(blocks, column),
+            spoilt_ratio=0.0 if known.clocks[column] == "cpu" else known.sound.spoilt_ratio(column),
+        )
+        for column, (name, summary) in enumerate(
+            zip(names, summaries(run, known, side, confidence), strict=True)
+        )
+    ]
+
+
+def _launches_ns(blocks: SideBlocks, column: int) -> tuple[float, ...]:
+    """Medians of the launches' sound blocks; a launch without one is left out."""
+    values = blocks.median_ns[:, column]
+    known = ~np.isnan(values)
+    return by_launch(values[known], blocks.launch[known])

@@ -1,0 +1,285 @@
+"""From comparisons of identical code to what a machine can tell apart. Pure functions.
+
+Pairs scatter within a launch, and launches scatter around each other; the first shrinks with the
+budget, the second does not. So the noise floor is made of the second, and the detectable slow-down
+of both.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from depthprof.records import (
+    STAGES,
+    TOTAL,
+    WARM_UP_TURN,
+    Calibration,
+    Environment,
+    Judged,
+    Picture,
+    Policy,
+    Run,
+    Side,
+    StageCalibration,
+    Status,
+    workload_document,
+)
+from depthprof.records.judgement import CLEARANCE
+from depthprof.stats.interim import LAUNCHES, MORE_LAUNCHES, launch_share, look_number
+from depthprof.stats.paired import (
+    LAYOUT_RATIO,
+    MAX_PAIRS,
+    MEDIAN_VARIANCE,
+    NOISE_SHARE,
+    by_group,
+    fewest_pairs,
+    hodges_lehmann,
+    look_share,
+    median_variance,
+    pair_scatter,
+    shared_confidence,
+    student_quantile,
+)
+from depthprof.verdict.decision import judge
+from depthprof.verdict.evidence import evidence
+from depthprof.verdict.pairing import pair_blocks
+
+POWER = 0.95
+FLOOR_DEVIATIONS = 3.0
+"""The noise floor is so many standard deviations of the mean of the launches: 0.3 % of identical
+comparisons lie outside, before the pairs' own interval and the launches' agreement are asked."""
+
+HODGES_LEHMANN_VARIANCE = math.pi / 3
+"""Variance of the Hodges-Lehmann estimate against the mean's, for normal differences (Hodges and
+Lehmann 1963)."""
+
+LONGEST_PAUSE_NS = 1_000_000_000
+"""A longer pause between blocks is the loading of a launch, which no budget counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Scatter of one stage's log ratios over runs of identical code.
+
+    Attributes:
+        pair_sd: within a launch, from pair to pair. launch_sd: between launches, beyond that.
+        clock: which judged it most often.
+        median_ns: the stage's length.
+    """
+
+    pair_sd: float
+    launch_sd: float
+    clock: str
+    median_ns: float
+
+
+def calibrate(
+    runs: Sequence[Run], placebos: int, policy: Policy, budget_s: float, subject: str
+) -> Calibration:
+    """Sum up comparisons of identical code.
+
+    Args:
+        runs: of two sides each, all of one machine and workload.
+        placebos: how many of them differ harmlessly.
+        policy: whose verdicts are counted; its own calibration is not used.
+        budget_s: seconds of measured turns the detectable slow-down is stated for.
+        subject: what was measured, in words.
+
+    Raises:
+        ValueError: no runs.
+    """
+    if not runs:
+        raise ValueError("a calibration needs at least one run")
+    judged = [judge(run, policy) for run in runs]
+    pairs = max(1.0, budget_s / _seconds_a_pair(runs))
+    stages = []
+    for column, name in enumerate((*runs[0].samples.stages, TOTAL)):
+        noise = stage_noise(runs, column)
+        if noise is None:
+            continue
+        floor = math.expm1(FLOOR_DEVIATIONS * noise.launch_sd / math.sqrt(LAUNCHES))
+        detectable = detectable_ratio(noise, floor, policy, pairs)
+        if math.isinf(detectable):
+            continue
+        stages.append(
+            StageCalibration(
+                stage=name,
+                clock=noise.clock,
+                median_ns=round(noise.median_ns),
+                pair_sd_ratio=round(noise.pair_sd, 6),
+                launch_sd_ratio=round(noise.launch_sd, 6),
+                noise_ratio=round(floor, 6),
+                detectable_ratio=round(detectable, 6),
+                false_alarms=sum(_alarmed(one, name) for one in judged),
+            )
+        )
+    return Calibration(
+        fingerprint=fingerprint(runs[0]),
+        subject=subject,
+        created=runs[-1].created,
+        comparisons=len(runs),
+        placebos=placebos,
+        budget_s=budget_s,
+        power=POWER,
+        stages=tuple(stages),
+    )
+
+
+def fingerprint(run: Run) -> str:
+    """What a calibration holds for: machine, software, workload, pictures, one worker or two.
+
+    It is told in 16 hexadecimal digits.
+
+    Which variant was measured is not in it: versions of one model are compared with each other.
+    Where the sides have unlike workloads there is no such thing, and the text says so.
+    """
+    return fingerprint_of(run.sides, run.environment, run.pictures, run.shared)
+
+
+def fingerprint_of(
+    sides: Sequence[Side], known: Environment, shown: Sequence[Picture], shared: bool
+) -> str:
+    """The same of sides whose run is not at hand.
+
+    Args:
+        sides: as they were. known: the machine and its software. shown: the pictures.
+        shared: whether they lived in one worker; one side alone always does.
+    """
+    work = [
+        workload_document(side.workload) | {"seed": 0, "threads": side.threads} for side in sides
+    ]
+    if work[0] != work[-1]:
+        return "unlike workloads"
+    machine = (known.cpu, known.cpu_cores, known.memory_bytes >> 28, known.platform.split()[0])
+    pictures = [(picture.height, picture.width) for picture in shown]
+    software = (known.python.rpartition(".")[0], known.torch, known.gpu, known.driver, known.cuda)
+    text = json.dumps([work[0], machine, software, pictures, shared], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def stage_noise(runs: Sequence[Run], column: int) -> Noise | None:
+    """Scatter of one stage (a column of the samples, the total last) within and between launches.
+
+    The pairs' scatter is told by pairs of like order, two apart, or by neighbours where no launch
+    has three (`stats.pair_scatter`). The launches' is what is left of their medians' variance once
+    the pairs' share is taken away (method of moments, one way random effects: Searle, Casella and
+    McCulloch, Variance Components, 1992, section 3.5).
+
+    Returns:
+        The scatter, or None where fewer than two launches have sound pairs, none has two, or the
+        stage takes no time.
+    """
+    groups: list[np.ndarray] = []
+    clocks, lengths = [], []
+    for run in runs:
+        known = evidence(run)
+        pairs = pair_blocks(known)
+        spans = pairs.judged_ns[:, :, column]
+        sound = (spans > 0).all(axis=0)
+        logs = np.log(spans[1, sound] / spans[0, sound])
+        clocks.append(known.clocks[column])
+        lengths.append(float(np.nanmedian(spans)) if sound.any() else math.nan)
+        groups += by_group(logs, pairs.launch[sound])
+    median_ns = float(np.nanmedian(lengths)) if not np.isnan(lengths).all() else 0.0
+    clock = max(set(clocks), key=clocks.count)
+    pair_sd = pair_scatter(groups, apart=2) or pair_scatter(groups)
+    if len(groups) < 2 or pair_sd is None or median_ns <= 0:
+        return None
+    centres = [float(np.median(group)) for group in groups]
+    expected = pair_sd**2 * float(np.mean([median_variance(len(group)) for group in groups]))
+    beyond = float(np.mean(np.square(centres))) - expected  # the truth is known: a ratio of 1
+    return Noise(pair_sd, math.sqrt(max(0.0, beyond)), clock, median_ns)
+
+
+def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: float) -> float:
+    """Smallest slow-down that is called SLOWER with probability POWER.
+
+    The estimate must reach the threshold, and its interval clear a part of it (CLEARANCE): so it
+    must lie above that part by the interval's half-width, the pairs' or the launches' whichever is
+    larger (of more launches where the first ones scatter), and by what the estimate and that
+    half-width scatter (a standard deviation of f degrees of freedom scatters by 1 / sqrt(2 f):
+    Johnson and Welch, Biometrika 31 (1940) 362-389). So with the absolute floor.
+
+    Args:
+        noise: of the stage. floor_ratio: its noise floor. policy: threshold, floor, confidence.
+        pairs: how many the budget gives.
+
+    Returns:
+        The slow-down; infinite where so few pairs could decide nothing.
+    """
+    shared = shared_confidence(policy.confidence, len(STAGES) + 1)
+    confidence = 1 - (1 - shared) * look_share(look_number(round(pairs)))
+    batch = math.ceil(pairs / MAX_PAIRS)
+    units = round(pairs / batch)
+    if units < fewest_pairs(confidence):
+        return math.inf
+    unit_sd = noise.pair_sd * math.sqrt(median_variance(batch))
+    by_pairs = unit_sd * _half_width(units, confidence)
+    spread = unit_sd * math.sqrt(HODGES_LEHMANN_VARIANCE / units)
+
+    least = max(policy.threshold_ratio, policy.floor_ns / noise.median_ns)
+    clear = math.log1p(max(CLEARANCE * least, floor_ratio))
+    reach = math.log1p(max(least, floor_ratio))
+
+    def centre_sd(launches: int) -> float:
+        """Standard deviation of a launch's centre, by its layout and by its pairs."""
+        by_pairs = median_variance(max(1, round(pairs / launches))) * noise.pair_sd**2
+        return math.sqrt(noise.launch_sd**2 + by_pairs)
+
+    def needed(launches: int) -> float:
+        """Logarithm of the slow-down."""
+        sd = centre_sd(launches)
+        sure = 1 - (1 - shared) * launch_share(launches, shared=True)
+        by_launches = student_quantile(launches - 1, sure) * sd / math.sqrt(launches)
+        unsure = by_launches / math.sqrt(2 * (launches - 1)) if by_launches > by_pairs else 0.0
+        by_launches = min(by_launches, by_pairs + math.log(LAYOUT_RATIO))
+        error = math.hypot(spread, noise.launch_sd / math.sqrt(launches))
+        width = max(by_pairs, by_launches) + chance * math.hypot(error, unsure)
+        return max(clear + width, reach + chance * error)
+
+    chance = NormalDist().inv_cdf(POWER)
+    found = needed(LAUNCHES)
+    taken = MEDIAN_VARIANCE * noise.pair_sd**2 * LAUNCHES / pairs  # as by `launches_scatter`
+    if taken <= NOISE_SHARE * centre_sd(LAUNCHES) ** 2:  # more launches are started
+        found = min(found, needed(LAUNCHES + MORE_LAUNCHES))
+    return math.expm1(found)
+
+
+def _half_width(units: int, confidence: float) -> float:
+    """Half-width of the interval for as many values that lie as normal ones are expected to.
+
+    Their standard deviation is 1; the places are Blom's (Statistical Estimates and Transformed
+    Beta-Variables, 1958).
+    """
+    places = [(number - 0.375) / (units + 0.25) for number in range(1, units + 1)]
+    known = hodges_lehmann([NormalDist().inv_cdf(place) for place in places], confidence)
+    if known is None:
+        raise ValueError(f"{units} values give no interval at {confidence}")
+    return (known.high - known.low) / 2
+
+
+def _seconds_a_pair(runs: Sequence[Run]) -> float:
+    """Seconds that a pair takes, with what lies between blocks, over all runs."""
+    spent_s, pairs = 0.0, 0
+    for run in runs:
+        judged = run.samples.turn != WARM_UP_TURN
+        spans_ns = run.samples.host_ns[judged].clip(min=0).sum(axis=1)
+        begun_ns = run.samples.start_ns[judged]
+        order = np.argsort(begun_ns)
+        between_ns = begun_ns[order][1:] - (begun_ns + spans_ns)[order][:-1]
+        between_ns = between_ns[(between_ns > 0) & (between_ns < LONGEST_PAUSE_NS)]
+        spent_s += float(spans_ns.sum() + between_ns.sum()) / 1e9
+        turns = np.stack([run.samples.launch[judged], run.samples.turn[judged]])
+        pairs += np.unique(turns, axis=1).shape[1]
+    return spent_s / max(1, pairs) or math.inf
+
+
+def _alarmed(judged: Judged, stage: str) -> bool:
+    if judged.judgement is None:
+        raise ValueError("a calibration is made of comparisons")
+    return judged.judgement.verdict(stage).status in (Status.SLOWER, Status.FASTER)

@@ -1,0 +1,174 @@
+"""What a machine can tell apart: from identical code to a noise floor, and back into verdicts."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from depthprof.errors import BadRunFile, OutputError
+from depthprof.records import STAGES, Calibration, Policy, Run, StageCalibration, Status
+from depthprof.report.calibrated import sentence
+from depthprof.stats.interim import Look
+from depthprof.storage.calibrations import find_calibration, write_calibration
+from depthprof.verdict import noise as calibrating
+from depthprof.verdict.decision import judge, look_at
+from tests.runs import simulated
+
+POLICY = Policy()
+FORWARD = 2
+
+
+def runs(count: int, launch_sd: float = 0.0, noise: float = 0.02, turns: int = 12) -> list[Run]:
+    random = np.random.default_rng(7)
+    return [
+        simulated(
+            turns=turns,
+            noise=noise,
+            launch_change=np.exp(random.normal(0, launch_sd, 6)).tolist(),
+            seed=seed,
+        )
+        for seed in range(count)
+    ]
+
+
+def calibrated(**noise: float) -> Calibration:
+    return calibrating.calibrate(runs(8, **noise), 4, POLICY, 60.0, "v2, small")
+
+
+def stage(known: Calibration, name: str = "forward") -> StageCalibration:
+    found = known.stage(name)
+    assert found is not None
+    return found
+
+
+def test_scatter_within_and_between_launches_is_told_apart() -> None:
+    calm = stage(calibrated())
+    assert calm.pair_sd_ratio == pytest.approx(0.02 * math.sqrt(2), rel=0.2)
+    assert calm.launch_sd_ratio < 0.006
+    moved = stage(calibrated(launch_sd=0.03))
+    assert moved.pair_sd_ratio == pytest.approx(calm.pair_sd_ratio, rel=0.1)
+    assert moved.launch_sd_ratio == pytest.approx(0.03, rel=0.5)
+    assert moved.noise_ratio > 5 * calm.noise_ratio
+    assert moved.detectable_ratio > calm.detectable_ratio
+
+
+@pytest.mark.parametrize("turns", [2, 3, 5])
+def test_launches_of_few_pairs_do_not_hide_the_pairs_scatter(turns: int) -> None:
+    calm = runs(40, noise=0.2, turns=turns)
+    noises = [calibrating.stage_noise(calm, column) for column in range(len(STAGES))]
+    found = [noise for noise in noises if noise is not None]
+    assert np.median([noise.pair_sd for noise in found]) == pytest.approx(
+        0.2 * math.sqrt(2), rel=0.1
+    )
+    # what chance leaves; distances from the own medians of three pairs left 0.16
+    assert np.median([noise.launch_sd for noise in found]) < 0.05
+
+
+def test_what_is_called_detectable_is_detected() -> None:
+    noise = calibrating.Noise(pair_sd=0.04, launch_sd=0.0, clock="host", median_ns=5e6)
+    pairs = 60
+    ratio = 1 + calibrating.detectable_ratio(noise, 0.0, POLICY, pairs)
+    found = 0
+    for seed in range(40):
+        change, scatter = {"forward": ratio}, 0.04 / math.sqrt(2)
+        run = simulated(turns=10, noise=scatter, change=change, seed=100 + seed)
+        if look_at(run, POLICY, may_grow=True) is Look.MORE_LAUNCHES:  # as a run would
+            run = simulated(turns=4, launches=16, noise=scatter, change=change, seed=100 + seed)
+        judgement = judge(run, POLICY).judgement
+        assert judgement is not None
+        found += judgement.verdict("forward").status is Status.SLOWER
+    assert found >= 35  # 38 are expected; fewer than 35 would be rarer than 1 in 20
+
+
+def test_detectable_is_never_below_what_the_policy_asks() -> None:
+    short = calibrating.Noise(0.001, 0.0, "host", 50_000)
+    assert calibrating.detectable_ratio(short, 0.0, POLICY, 1e5) > 5_000 / 50_000
+    long = calibrating.Noise(0.001, 0.0, "host", 5e7)
+    assert calibrating.detectable_ratio(long, 0.0, POLICY, 1e5) > POLICY.threshold_ratio
+    assert calibrating.detectable_ratio(long, 0.2, POLICY, 1e5) > 0.2
+    few = calibrating.detectable_ratio(replace(long, pair_sd=0.05), 0.0, POLICY, 20)
+    many = calibrating.detectable_ratio(replace(long, pair_sd=0.05), 0.0, POLICY, 2_000)
+    assert few > many
+
+
+def test_a_noise_floor_raises_the_threshold_of_its_stage_alone() -> None:
+    run = simulated(turns=30, change={"forward": 1.06, "return": 1.06})
+    base = calibrated()
+    noisy = replace(
+        base,
+        stages=tuple(
+            replace(s, noise_ratio=0.1) if s.stage == "forward" else s for s in base.stages
+        ),
+    )
+    plain, raised = (judge(run, Policy(calibration=known)).judgement for known in (base, noisy))
+    assert plain is not None
+    assert raised is not None
+    assert plain.verdict("forward").status is Status.SLOWER
+    assert raised.verdict("forward").status is Status.INCONCLUSIVE  # unsure is not the same
+    assert raised.verdict("return").status is Status.SLOWER
+
+
+def test_a_calibration_holds_for_its_machine_and_workload_alone() -> None:
+    run = simulated(turns=3)
+    name = calibrating.fingerprint(run)
+    parts = (run.sides[:1], run.environment, run.pictures)
+    assert calibrating.fingerprint_of(*parts, shared=True) == name  # a profile has it too
+    assert len(name) == 16
+    assert calibrating.fingerprint(simulated(turns=5, seed=3)) == name
+    other = replace(run, environment=replace(run.environment, cpu="another"))
+    assert calibrating.fingerprint(other) != name
+    sides = tuple(
+        replace(side, workload=side.workload.changed(input_size=196)) for side in run.sides
+    )
+    assert calibrating.fingerprint(replace(run, sides=sides)) != name
+    unlike = (run.sides[0], sides[1])
+    assert calibrating.fingerprint(replace(run, sides=unlike)) == "unlike workloads"
+
+
+def test_a_calibration_survives_its_file(tmp_path: Path) -> None:
+    known = calibrated()
+    file = write_calibration(known, tmp_path / "new")
+    assert find_calibration(known.fingerprint, tmp_path / "new") == known
+    assert find_calibration("0" * 16, tmp_path / "new") is None
+    assert find_calibration(known.fingerprint, tmp_path / "nowhere") is None
+    whole = file.read_text()
+
+    def broken(name: str, value: object) -> str:
+        document = json.loads(whole)
+        document["stages"][0][name] = value
+        return json.dumps(document)
+
+    for text, said in (
+        ("{", "not a whole calibration"),
+        ("[]", "not a whole calibration"),
+        (json.dumps({"schema": 99}), "newer"),
+        (json.dumps({"schema": 1, "stages": []}), "not a whole calibration"),
+        ("[" * 100_000, "not a whole calibration"),
+        (whole.replace(known.fingerprint, "0" * 16), "not that of its name"),
+        *((broken("noise_ratio", value), "noise_ratio of") for value in ("x", None, -5, True)),
+        (broken("median_ns", float("nan")), "median_ns of"),
+    ):
+        file.write_text(text)
+        with pytest.raises(BadRunFile, match=said):
+            find_calibration(known.fingerprint, tmp_path / "new")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        write_calibration(known, tmp_path / "file")
+
+
+def test_stages_without_enough_sound_pairs_are_not_claimed() -> None:
+    known = calibrating.calibrate([simulated(turns=1, launches=1)], 0, POLICY, 60.0, "v2")
+    assert known.stages == ()
+    assert "No stage" in sentence(known)
+    assert Policy(calibration=known).threshold_of("forward") == POLICY.threshold_ratio
+    with pytest.raises(ValueError, match="at least one run"):
+        calibrating.calibrate([], 0, POLICY, 60.0, "v2")
+
+
+def test_the_sentence_names_stage_size_and_budget() -> None:
+    text = sentence(calibrated())
+    assert text.startswith("On this machine +")
+    assert "in forward is detectable in 60 s" in text
