@@ -269,7 +269,7 @@ def _numbered(on_progress: OnProgress, number: int, count: int) -> OnProgress:
 
 
 def carry_out(plan: Plan, policy: Policy, on_progress: OnProgress | None = None) -> Judged:
-    """Measure a plan and judge the run; the one place where both towers are called.
+    """Measure a plan and judge the run; the one place where measuring and judging meet.
 
     A calibration of this machine and workload, if there is one, joins the policy. Limits that the
     run measured are kept for those that follow.

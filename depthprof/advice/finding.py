@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
 
-import depthprof.advice.rules as room
+from depthprof.advice import rules as rule_modules
 from depthprof.advice.facts import Facts, facts_of
 from depthprof.records import STAGES, Figure, Finding, Judged
 
@@ -28,8 +28,8 @@ def rules() -> tuple[Rule, ...]:
     Raises:
         ValueError: two modules claim one code.
     """
-    names = (module.name for module in pkgutil.iter_modules(room.__path__))
-    modules = [importlib.import_module(f"{room.__name__}.{name}") for name in names]
+    names = (module.name for module in pkgutil.iter_modules(rule_modules.__path__))
+    modules = [importlib.import_module(f"{rule_modules.__name__}.{name}") for name in names]
     known = [Rule(module.CODE, module.ORDER, module.rule) for module in modules]
     if len({rule.code for rule in known}) < len(known):
         raise ValueError("two rules have the same code")

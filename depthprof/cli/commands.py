@@ -7,9 +7,9 @@ from pathlib import Path
 
 from depthprof.cli import output
 from depthprof.cli.keeping import keep
-from depthprof.cli.options import policy_from
+from depthprof.cli.options import changed_policy, paired_policy
 from depthprof.errors import EXIT_REFUSED, BadInput, OutputError
-from depthprof.records import Judged, Policy
+from depthprof.records import Judged
 from depthprof.units import shown
 
 EXIT_WARNINGS = 3
@@ -52,7 +52,7 @@ def calibrate(arguments: Namespace) -> int:
             strict=arguments.strict,
             comparisons=arguments.comparisons,
             budget_s=arguments.budget,
-            policy=policy_from(arguments, Policy()),
+            policy=paired_policy(arguments, side.workload.model),
             on_progress=on_progress,
         )
     if output.write_json(arguments.json, {"schema": 1, "kind": "calibration", **asdict(found)}):
@@ -134,7 +134,7 @@ def report(arguments: Namespace) -> int:
     path = Path(arguments.path)
     run, saved = read_run(path)
     written = path if path.is_dir() else path.parent
-    judged = replace(judge(run, policy_from(arguments, saved)), drilled=read_drilled(written))
+    judged = replace(judge(run, changed_policy(arguments, saved)), drilled=read_drilled(written))
     folder.rewrite(judged, written)
     _tell(judged, written, arguments)
     return 0
@@ -156,8 +156,8 @@ def _measure(arguments: Namespace, texts: tuple[str, ...]) -> int:
     from depthprof.cli.sides import side_plans
     from depthprof.report import folder
 
-    policy = policy_from(arguments, Policy())
     sides = side_plans(arguments, texts)
+    policy = paired_policy(arguments, sides[-1].workload.model)
     plan = plan_from(arguments, sides, arguments.launches, observe=not arguments.no_observe)
     api.check_plan(plan)
     check_drilling(arguments)

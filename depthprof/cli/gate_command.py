@@ -5,16 +5,20 @@ from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from depthprof.cli import output
 from depthprof.cli.keeping import keep, opened
-from depthprof.cli.options import policy_from
+from depthprof.cli.options import policy_options
 from depthprof.cli.planning import carry_out, plan_from
 from depthprof.errors import EXIT_REFUSED, BadInput, DepthprofError, OutputError, StoreError
 from depthprof.records import Calibration, Digest, Gated, Judged, Policy, Side, SideGate
 from depthprof.runner import SidePlan
-from depthprof.storage.settings import GATE_THRESHOLD_RATIO, GateSettings, Settings, read_settings
+from depthprof.storage.settings import GateSettings, Settings, read_settings
 from depthprof.storage.text_files import append_text
+
+if TYPE_CHECKING:
+    from depthprof.verdict.policy import Evidence
 
 GATE_LAUNCHES = 8
 """Launches of a run that is held against one of another time: two more than could decide."""
@@ -57,27 +61,20 @@ def _refused(error: DepthprofError, arguments: Namespace) -> None:
         output.warn(str(unwritten))
 
 
-def gate_policy(arguments: Namespace, settings: GateSettings) -> Callable[[str], Policy]:
-    """What counts as slower, by model: the settings, and the options before them."""
+def gate_policy(
+    arguments: Namespace, settings: GateSettings, evidence: "Evidence"
+) -> Callable[[str], Policy]:
+    """What counts as slower, by model."""
+    from depthprof.verdict.policy import policy_for
 
-    def policy_of(model: str) -> Policy:
-        known = settings.thresholds(model)
-        stages = {} if arguments.threshold is not None else known.stages
-        policy = Policy(
-            threshold_ratio=known.threshold_ratio or GATE_THRESHOLD_RATIO,
-            floor_ns=Policy().floor_ns if known.floor_ns is None else known.floor_ns,
-            fail_on=settings.fail_on,
-            stage_ratios=tuple(stages.items()),
-        )
-        return policy_from(arguments, policy)
-
-    return policy_of
+    options = policy_options(arguments)
+    return lambda model: policy_for(evidence, settings, model, options)
 
 
 def _with_baseline(arguments: Namespace, settings: Settings) -> tuple[Gated, DepthprofError | None]:
     from depthprof.verdict.unpaired import gate_asked, gate_digests
 
-    policy_of = gate_policy(arguments, settings.gate)
+    policy_of = gate_policy(arguments, settings.gate, "unpaired")
     allow = (*settings.gate.allow, *arguments.allow)
     baseline = _baseline(arguments, settings.gate)  # refused before anything is measured
     side = None if arguments.baseline is None else _side(arguments)
@@ -186,7 +183,7 @@ def _against(arguments: Namespace, settings: Settings) -> Gated:
         before = replace(before, label=f"{label} at {commit[:10]}")
         after = replace(after, label=label)
         launches = arguments.launches or settings.gate.launches
-        policy = gate_policy(arguments, settings.gate)(after.workload.model)
+        policy = gate_policy(arguments, settings.gate, "paired")(after.workload.model)
         plan = plan_from(arguments, (before, after), launches)
         judged = carry_out(plan, policy, arguments)
     return gate_turns(judged, f"{commit[:10]} ({arguments.against})", repository.described())

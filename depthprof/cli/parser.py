@@ -270,7 +270,9 @@ def _observing(parser: Parser) -> None:
 def _policy(parser: Parser) -> None:
     group = parser.add_argument_group("judging")
     group.add_argument(
-        "--threshold", metavar="CHANGE", help="relative change that matters, 0.03 or 3%% [3%%]"
+        "--threshold",
+        metavar="CHANGE",
+        help="relative change that matters, 0.05 or 5%% [3%%; against a run of another time 5%%]",
     )
     group.add_argument(
         "--floor-us", type=float, metavar="US", help="absolute change that matters [5]"

@@ -1,4 +1,4 @@
-"""The network of Depth Anything V1 and V2, its weights and checkpoints. Floor 2, measuring."""
+"""The network of Depth Anything V1 and V2, its weights and checkpoints."""
 
 from depthprof.networks.configs import ModelConfig, config_for
 from depthprof.networks.loading import load_model

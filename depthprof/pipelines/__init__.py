@@ -1,1 +1,1 @@
-"""Pipelines cut at the stages: the published ones and the user's own. Floor 3, measuring."""
+"""Pipelines cut at the stages: the published ones and the user's own."""

@@ -37,7 +37,8 @@ def code_sha256(variant: str) -> str:
 
 
 def _own_sources() -> list[Path]:
-    return [file for room in ("models", "pipelines") for file in (PACKAGE / room).glob("*.py")]
+    packages = PACKAGE / "networks", PACKAGE / "pipelines"
+    return [file for package in packages for file in package.glob("*.py")]
 
 
 def _below(path: Path) -> str | None:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from depthprof.errors import DepthprofError
 from depthprof.records import Judged, Policy, Run
 from depthprof.runner import Plan
+from depthprof.storage.settings import GateSettings
+from depthprof.verdict.policy import policy_for
 
 Measure = Callable[[Plan, Policy], Judged]
 
@@ -20,10 +22,11 @@ class Measurements:
     A plan that was refused or failed is not tried again: each test that needs it hears the same.
 
     Attributes:
-        measure: carries out a plan.
+        measure: carries out a plan. settings: what counts as slower, by model.
     """
 
     measure: Measure
+    settings: GateSettings = field(default_factory=GateSettings)
     _judged: dict[Plan, Judged] = field(default_factory=dict)
     _refused: dict[Plan, DepthprofError] = field(default_factory=dict)
 
@@ -48,7 +51,8 @@ class Measurements:
 
     def _carried_out(self, plan: Plan) -> Judged:
         try:
-            judged = self.measure(plan, Policy())
+            model = plan.sides[-1].workload.model
+            judged = self.measure(plan, policy_for("paired", self.settings, model))
         except DepthprofError as error:
             self._refused[plan] = error
             raise

@@ -44,9 +44,12 @@ class DepthSession:
     checks: tuple[Any, ...] = ()
     earlier: Mapping[Any, Earlier] = field(default_factory=dict)
     compared: int = 0
-    measurements: Measurements = field(default_factory=lambda: Measurements(carried_out))
+    measurements: Measurements = field(init=False)
     remarks: list[str] = field(default_factory=list)
     _carried: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.measurements = Measurements(carried_out, self.asked.settings.gate)
 
     def plan(self, variants: tuple[str, ...], options: dict[str, Any]) -> Plan:
         """Make the plan of one or two variants, "v2@fp16" included.

@@ -1,4 +1,4 @@
-"""The nouns of depthprof, frozen, with the unit in every name. Floor 0: imports no other floor."""
+"""Frozen values with the unit in every name, and their one codec."""
 
 from depthprof.records.calibration import Calibration, StageCalibration
 from depthprof.records.codec import decode, encode
@@ -52,10 +52,8 @@ from depthprof.records.run import (
     LeftOut,
     Picture,
     Run,
-    Sample,
     Samples,
     Side,
-    Span,
     Weights,
 )
 from depthprof.records.telemetry import (
@@ -143,14 +141,12 @@ __all__ = [
     "Profile",
     "Reason",
     "Run",
-    "Sample",
     "Samples",
     "Series",
     "SeriesHistory",
     "Side",
     "SideGate",
     "SkippedSamples",
-    "Span",
     "StageCalibration",
     "StageComparison",
     "StageFloor",

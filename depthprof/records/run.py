@@ -1,6 +1,5 @@
 """What was measured: every sample, on which machine, of which sides. Nothing here is judged."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,32 +17,6 @@ RUN_SCHEMA = 5
 
 WARM_UP_TURN = -1
 """The turn number of samples taken while warming up; they are kept but never judged."""
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """One stage of one iteration. On the host and on the device; the two are never added."""
-
-    stage: str
-    host_ns: int
-    device_ns: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One iteration of one side: its place in the run and its spans, which tile it."""
-
-    launch: int
-    turn: int
-    block: int
-    side: str
-    start_ns: int
-    spans: tuple[Span, ...]
-
-    @property
-    def host_ns(self) -> int:
-        """Wall time of the iteration: the sum of its host spans, exactly."""
-        return sum(span.host_ns for span in self.spans)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,24 +49,6 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.side)
-
-    def rows(self, side_names: tuple[str, ...]) -> Iterator[Sample]:
-        """Yield every sample as a `Sample`, in the order taken."""
-        for index in range(len(self)):
-            yield Sample(
-                int(self.launch[index]),
-                int(self.turn[index]),
-                int(self.block[index]),
-                side_names[int(self.side[index])],
-                int(self.start_ns[index]),
-                tuple(self._span(index, column) for column in range(len(self.stages))),
-            )
-
-    def _span(self, index: int, column: int) -> Span:
-        device = -1 if self.device_ns is None else int(self.device_ns[index, column])
-        return Span(
-            self.stages[column], int(self.host_ns[index, column]), device if device >= 0 else None
-        )
 
 
 @dataclass(frozen=True, slots=True)

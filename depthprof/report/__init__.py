@@ -1,1 +1,1 @@
-"""Speech: a Judged to text, pages, figures and files. Floor 4, judging; it only reads."""
+"""A judged run as text, pages, figures and files. It decides nothing."""

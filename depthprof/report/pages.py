@@ -1,4 +1,4 @@
-"""The templates of the HTML pages, found in this room and compiled once."""
+"""The templates of the HTML pages, kept beside this file and compiled once."""
 
 import re
 from functools import cache

@@ -1,4 +1,4 @@
-"""Many takes: workers, launches, turns, budget. Floor 4 of the measuring tower."""
+"""Measuring: plan, worker processes, blocks, clocks, telemetry, budget."""
 
 from depthprof.runner.conduct import measure
 from depthprof.runner.observation import take_limits

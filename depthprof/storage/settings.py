@@ -15,8 +15,6 @@ from depthprof.records import FAIL_ON, STAGES, TOTAL, Workload
 from depthprof.storage.text_files import NotText, read_text
 
 FILE = "pyproject.toml"
-GATE_THRESHOLD_RATIO = 0.05
-"""Relative change that matters to the gate: runs of different times differ more than turns do."""
 
 
 @dataclass(frozen=True, slots=True)

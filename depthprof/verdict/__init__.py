@@ -1,6 +1,6 @@
-"""From runs to a comparison, a profile or a digest. Floor 2 of the judging tower; decides nothing.
+"""From a run to a comparison, a profile or a digest, and from that to a decision.
 
-Within a run the pair is the unit of evidence, between runs the launch.
+Within a run the pair is the unit of evidence, between runs the process.
 """
 
 from depthprof.verdict.comparison import compare, profile

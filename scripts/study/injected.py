@@ -33,7 +33,7 @@ def __getattr__(name: str) -> Callable[[Workload], Any]:
         if wanted in ("aa", "placebo"):
             return Renamed(pipeline, before)
         picture = load_pictures(None, keeps_aspect=not workload.square).pictures[0][0]
-        import torch  # late: the room's other modules do without it
+        import torch  # late: the other modules do without it
 
         with torch.no_grad():
             return Slowed(pipeline, Injection.named(wanted.replace("_", "-")), picture)

@@ -263,6 +263,7 @@ def test_a_signal_ends_as_ctrl_c_with_its_own_code(
     name: str, bisect: bool, monkeypatch: pytest.MonkeyPatch, capsys: Told
 ) -> None:
     number = getattr(signal, name)
+    before = signal.signal(number, signal.SIG_DFL)  # under nohup a hang-up is ignored
 
     def stopped(*_: object) -> None:
         os.kill(os.getpid(), number)
@@ -274,6 +275,7 @@ def test_a_signal_ends_as_ctrl_c_with_its_own_code(
     assert main(words) == (125 if bisect else 128 + number)
     assert "stopped" in capsys.readouterr().err
     assert signal.getsignal(number) is signal.SIG_DFL
+    signal.signal(number, before)
 
 
 def test_a_signal_keeps_what_was_measured(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

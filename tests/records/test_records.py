@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from depthprof.errors import BadInput, BadRunFile
 from depthprof.records import (
     RUN_SCHEMA,
-    STAGES,
     TELEMETRY_COLUMNS,
     BlockConditions,
     Calibration,
@@ -206,15 +205,6 @@ def test_a_run_of_schema_3_has_no_limits_no_telemetry_and_nobody_looked() -> Non
         del side["observed"]
     read, _ = decode(json.dumps(document))
     assert (read.limits, read.telemetry, read.sides[0].observed) == (None, None, None)
-
-
-def test_rows_are_samples_whose_spans_tile_the_iteration() -> None:
-    run = simulated(turns=2, launches=1)
-    rows = list(run.samples.rows(("a", "b")))
-    assert [row.side for row in rows] == ["a", "b", "a", "b"]
-    assert [span.stage for span in rows[0].spans] == list(STAGES)
-    assert rows[0].host_ns == int(run.samples.host_ns[0].sum())
-    assert rows[0].spans[2].device_ns is None
 
 
 def broken(**changes: object) -> str:

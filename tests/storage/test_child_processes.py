@@ -91,4 +91,4 @@ def test_no_process_is_started_with_another_environment() -> None:
     }
     assert len(found) >= 2
     by_hand = {name for name, is_clean in found.items() if not is_clean}
-    assert {name.partition(":")[0] for name in by_hand} <= {"measure/process.py"}  # tested above
+    assert {name.partition(":")[0] for name in by_hand} <= {"runner/process.py"}  # tested above

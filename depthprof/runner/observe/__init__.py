@@ -1,4 +1,4 @@
-"""One untimed iteration of a side, looked at: work, memory, habits. Floor 3, measuring."""
+"""One untimed iteration of a side: its work, its memory and its traits."""
 
 from depthprof.runner.observe.observing import observe
 

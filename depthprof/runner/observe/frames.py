@@ -101,7 +101,7 @@ def _module(frame: FrameType) -> str:
 
 
 def _root(frame: FrameType) -> str:
-    """The package whose code a frame runs; that of this room for the frames of the looking."""
+    """The package whose code a frame runs; that of `observe` for its own frames."""
     name = _module(frame)
     return _OWN if name.startswith(f"{_OWN}.") else name.partition(".")[0]
 

@@ -1,4 +1,4 @@
-"""Runs that are kept: in SQLite by default, in PostgreSQL for a team. Floor 3 of the lobby.
+"""Runs that are kept: in SQLite by default, in PostgreSQL for a team.
 
 Nothing that measures imports it, so measuring does without SQLAlchemy.
 """

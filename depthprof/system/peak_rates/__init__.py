@@ -1,4 +1,4 @@
-"""What a machine and one of its devices can do at best. Floor 2, measuring."""
+"""What a machine and one of its devices can do at best."""
 
 from depthprof.system.peak_rates.measuring import fingerprint_of, measure_limits
 
