@@ -1,5 +1,6 @@
 """The public functions: load a model or a pipeline, profile one variant, compare two."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -95,6 +96,7 @@ def compare(
     checkpoints: Mapping[str, str | Path] | None = None,
     allow: Sequence[str] = (),
     budget_s: float = DEFAULT_BUDGET_S,
+    processes: int | None = None,
     launches: int | None = None,
     separate: bool = False,
     observe: bool = True,
@@ -112,7 +114,8 @@ def compare(
         checkpoints: by side ("a", "b"), a file of weights.
         allow: outputs to measure although they are no depth: "nonfinite", "constant".
         budget_s: seconds of measured turns; set-up and warm-up come on top.
-        launches: starts of the worker process; separate: a worker for each side.
+        processes: how many worker processes are started, one after the other; `launches` is its
+            old name. separate: a worker for each side.
         observe: look at one more iteration of each side, and at what the machine can do.
         policy: what counts as slower; on_progress: told after each block.
         telemetry_s: seconds between two readings of GPU and host; None: none are taken.
@@ -132,7 +135,7 @@ def compare(
         ),
         images=tuple(Path(image) for image in images),
         budget_s=budget_s,
-        launches=launches,
+        launches=_processes(processes, launches),
         separate=separate,
         observe=observe,
         seed=both.seed,
@@ -150,6 +153,7 @@ def profile(
     checkpoint: str | Path | None = None,
     allow: Sequence[str] = (),
     budget_s: float = DEFAULT_BUDGET_S,
+    processes: int | None = None,
     launches: int | None = None,
     observe: bool = True,
     policy: Policy | None = None,
@@ -164,7 +168,7 @@ def profile(
         sides=(_side("a", variant, known, checkpoints, allow),),
         images=tuple(Path(image) for image in images),
         budget_s=budget_s,
-        launches=launches,
+        launches=_processes(processes, launches),
         observe=observe,
         seed=known.seed,
         telemetry_s=telemetry_s,
@@ -305,7 +309,7 @@ def check_plan(plan: Plan) -> None:
     if not 0 < plan.budget_s < float("inf"):
         raise BadInput(f"budget is {plan.budget_s!r} s, but must be a number of seconds above 0")
     if plan.launches is not None and plan.launches < 1:
-        raise BadInput(f"launches is {plan.launches!r}, but must be at least 1")
+        raise BadInput(f"processes is {plan.launches!r}, but must be at least 1")
     if plan.telemetry_s is not None and not LEAST_TELEMETRY_S <= plan.telemetry_s < float("inf"):
         raise BadInput(
             f"telemetry is {plan.telemetry_s!r} s, but must be at least {LEAST_TELEMETRY_S} s, or"
@@ -323,6 +327,15 @@ def check_plan(plan: Plan) -> None:
     for image in plan.images:
         if (why := why_absent(image)) is not None:
             raise BadPicture(f"the picture {image} {why}")
+
+
+def _processes(processes: int | None, launches: int | None) -> int | None:
+    """The number of processes, by the old name of the argument too."""
+    if launches is None:
+        return processes
+    text = "launches= is now processes=; the old name goes with the next release"
+    warnings.warn(text, DeprecationWarning, stacklevel=3)
+    return launches if processes is None else processes
 
 
 def _side(

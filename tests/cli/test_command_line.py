@@ -149,7 +149,7 @@ REFUSED = [
     ("compare v1 v2 --device tpu", ['"tpu"', "cuda:N"]),
     ("compare v1 v2 --budget 0", ["budget is 0.0", "above 0"]),
     ("compare v1 v2 --budget nan", ["budget is nan"]),
-    ("compare v1 v2 --launches 0", ["launches is 0"]),
+    ("compare v1 v2 --launches 0", ["processes is 0"]),
     ("compare v1 v2 --threshold much", ['"much"', "0.05 or 5%"]),
     ("compare v1 v2 --threshold 0", ["threshold is 0.0"]),
     ("compare v1 v2 --floor-us -1", ["floor is -1000.0 ns"]),
@@ -290,10 +290,23 @@ def test_the_public_compare_refuses_before_starting_anything() -> None:
         api.compare("v1", "v2", images=["nowhere.png"])
     with pytest.raises(BadInput, match="does not exist"):
         api.profile("v1", checkpoint="nowhere.pth")
-    with pytest.raises(BadInput, match="launches"):
-        api.profile("v1", launches=0)
+    with pytest.raises(BadInput, match="processes is 0"):
+        api.profile("v1", processes=0)
     with pytest.raises(BadInput, match='allow "infinite"; did you mean "nonfinite"'):
         api.profile("v1", allow=["infinite"])
+
+
+def test_the_old_name_of_processes_is_taken_with_a_warning(
+    planned: list[tuple[Plan, Policy]],
+) -> None:
+    for measure in (
+        lambda **words: api.compare("v1", "v2", **words),
+        lambda **words: api.profile("v1", **words),
+    ):
+        with pytest.warns(DeprecationWarning, match="processes="):
+            measure(launches=3)
+        measure(processes=4)
+    assert [plan.launches for plan, _ in planned] == [3, 4, 3, 4]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_compare_v1_v2_names_return_and_finds_forward_the_same(tmp_path: Path) -> None:
-    judged = depthprof.compare("v1", "v2", SMALL, budget_s=8, launches=3)
+    judged = depthprof.compare("v1", "v2", SMALL, budget_s=8, processes=3)
     assert judged.run.ended in ("budget", "decided", "scattered")  # the last was "decided" too
     assert judged.run.shared
     assert judged.judgement is not None
@@ -91,7 +91,7 @@ def test_a_profile_of_pictures_of_unlike_size_in_batches(tmp_path: Path) -> None
         picture = np.full((height, width, 3), 40 * number, np.uint8)
         cv2.imwrite(str(tmp_path / f"{number}.png"), picture)
     workload = SMALL.changed(batch=2, product="depth", dtype="bf16")
-    judged = depthprof.profile("v2", workload, images=[tmp_path], budget_s=1, launches=1)
+    judged = depthprof.profile("v2", workload, images=[tmp_path], budget_s=1, processes=1)
     assert judged.profile is not None
     assert len(judged.run.pictures) == 3
     assert judged.run.sides[0].input_shapes == ((2, 3, 56, 56),)
@@ -99,7 +99,7 @@ def test_a_profile_of_pictures_of_unlike_size_in_batches(tmp_path: Path) -> None
 
 def test_sides_of_unlike_threads_are_measured_in_a_worker_each() -> None:
     judged = depthprof.compare(
-        "v1", "v1", SMALL, candidate_workload=SMALL.changed(threads=2), budget_s=1, launches=1
+        "v1", "v1", SMALL, candidate_workload=SMALL.changed(threads=2), budget_s=1, processes=1
     )
     assert not judged.run.shared
     assert [side.threads for side in judged.run.sides] == [1, 2]
@@ -146,7 +146,7 @@ def make(workload):
 def test_what_a_side_patches_for_both_falls_on_that_side_alone(tmp_path: Path) -> None:
     (tmp_path / "patching.py").write_text(PATCHING)
     judged = depthprof.compare(
-        "v2", f"{tmp_path}/patching.py:make", SMALL, budget_s=0.5, launches=1
+        "v2", f"{tmp_path}/patching.py:make", SMALL, budget_s=0.5, processes=1
     )
     assert not judged.run.shared
     assert judged.comparison is not None
