@@ -114,8 +114,7 @@ def compare(
         checkpoints: by side ("a", "b"), a file of weights.
         allow: outputs to measure although they are no depth: "nonfinite", "constant".
         budget_s: seconds of measured turns; set-up and warm-up come on top.
-        processes: how many worker processes are started, one after the other; `launches` is its
-            old name. separate: a worker for each side.
+        processes: worker processes to start (old name: `launches`); separate: one for each side.
         observe: look at one more iteration of each side, and at what the machine can do.
         policy: what counts as slower; on_progress: told after each block.
         telemetry_s: seconds between two readings of GPU and host; None: none are taken.
@@ -195,12 +194,9 @@ def calibrate(
     its memory elsewhere. The result is saved, and `compare` takes it into account.
 
     Args:
-        variant: what is compared with itself. workload: what it has to do.
-        images: pictures or folders. allow: as in `compare`.
-        comparisons: how many; each starts launches of its own.
-        budget_s: seconds of measured turns of each, and what the detectable slow-down is told for.
-        policy: what counts as slower; on_progress: told after each block.
-        strict: as in `compare`.
+        comparisons: how many; each starts processes of its own.
+        budget_s: seconds of measuring of each, for which the detectable slow-down is given too.
+        The rest is as in `compare`.
 
     Returns:
         Noise floor and detectable slow-down by stage; `storage.calibrations` has saved it.
@@ -333,8 +329,7 @@ def _processes(processes: int | None, launches: int | None) -> int | None:
     """The number of processes, by the old name of the argument too."""
     if launches is None:
         return processes
-    text = "launches= is now processes=; the old name goes with the next release"
-    warnings.warn(text, DeprecationWarning, stacklevel=3)
+    warnings.warn("launches= is now processes=", DeprecationWarning, stacklevel=3)
     return launches if processes is None else processes
 
 
@@ -345,10 +340,10 @@ def _side(
     checkpoints: Mapping[str, str | Path] | None,
     allow: Sequence[str],
 ) -> SidePlan:
-    checkpoint = (checkpoints or {}).get(name)
-    path = None if checkpoint is None else Path(checkpoint)
+    known = checkpoints or {}
+    path = Path(known[name]) if name in known else None
     return SidePlan(name, variant, variant, workload, path, allow=tuple(allow))
 
 
-def _silent(progress: Progress) -> None:
-    del progress
+def _silent(_: Progress) -> None:
+    pass
