@@ -1,7 +1,7 @@
 """False alarms on identical code, counted: `python -m scripts.gpu_same --seconds 120`.
 
 Runs a published pipeline against itself, with both sides in one worker (`shared`) and in a worker
-each (`separate`), by the same conduct as `compare`. Starting workers takes most of the time, so a
+each (`separate`), on the same schedule as `compare`. Starting workers takes most of the time, so a
 set of launches is measured for longer than it needs and its turns are cut into short comparisons,
 each with a few turns of every launch, and each judged by itself. Comparisons of one set share
 their launches: a layout that moves a stage moves it in all of them. So sets are counted too, and

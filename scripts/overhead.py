@@ -23,7 +23,7 @@ from typing import Any
 
 from depthprof.runner.clock import clock_for
 from depthprof.runner.iteration import Iteration
-from depthprof.runner.launch import WATCH_FROM_NS
+from depthprof.runner.process_group import WATCH_FROM_NS
 
 CUDA_GOAL_NS, HOST_GOAL_NS = 40_000, 3_000
 WATCHED_GOAL_NS = 0.01 * WATCH_FROM_NS
@@ -117,8 +117,8 @@ def _overhead(timer: str, name: str, call: Callable[[], Any], run: Run, turns: i
     return Overhead(timer, name, median(added), median(bare), median(inside) if inside else None)
 
 
-def _ours(iteration: Iteration, calls: int, watch: bool = False) -> tuple[int, int, list[int]]:
-    block = iteration.block([["picture"]], calls, watch)
+def _ours(iteration: Iteration, calls: int, *, watch: bool = False) -> tuple[int, int, list[int]]:
+    block = iteration.block([["picture"]], calls, watch=watch)
     return calls, calls, [row[-1] - row[0] for row in block.marks_ns]
 
 

@@ -22,7 +22,7 @@ from depthprof.records import Judged, Policy, Workload
 from depthprof.storage.database import open_store
 from depthprof.verdict import digest
 from depthprof.verdict.decision import judge
-from tests.runs import TYPICAL_NS, ledger_of, with_samples
+from tests.runs import TYPICAL_NS, recorder_of, with_samples
 
 POLICY = Policy()
 WRITERS, RUNS_EACH, KILLED, HISTORY_RUNS, SAMPLES, LAUNCHES = 4, 250, 50, 2_000, 200, 8
@@ -36,7 +36,7 @@ def profiled(number: int) -> Judged:
     rows = np.asarray(TYPICAL_NS) * noise.lognormal(0, 0.02, (SAMPLES, len(TYPICAL_NS))) * factors
     each = SAMPLES // LAUNCHES
     places = [(n // each, n % each, n % each, 0, n * 70_000_000) for n in range(SAMPLES)]
-    run = with_samples(ledger_of([Workload()]).run(1.0, "budget"), places, rows)
+    run = with_samples(recorder_of([Workload()]).run(1.0, "budget"), places, rows)
     created = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=number)
     environment = replace(run.environment, commit=f"{number * 7919:040x}"[::-1])
     moment = created.isoformat(timespec="seconds")

@@ -9,7 +9,7 @@ import numpy as np
 from depthprof.records import WARM_UP_TURN, GpuActivity, Run, Workload
 from depthprof.verdict.activity import activity
 from tests.records.gpu import telemetry
-from tests.runs import ledger_of, with_samples
+from tests.runs import recorder_of, with_samples
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -27,7 +27,7 @@ def gpu_run(blocks: Sequence[tuple[int, float, float]], iteration_ms: int = 100)
             turn = WARM_UP_TURN if side < 0 else number // 2
             places.append((0, turn, number, max(side, 0), start_ns))
             rows.append(SPANS_MS * MS * iteration_ms // 100)
-    run = with_samples(ledger_of([Workload(), Workload()]).run(1.0, "budget"), places, rows)
+    run = with_samples(recorder_of([Workload(), Workload()]).run(1.0, "budget"), places, rows)
     device_ns = np.tile(DEVICE_MS * MS * iteration_ms // 100, (len(rows), 1))
     sides = tuple(replace(side, device="cuda:0") for side in run.sides)
     return replace(run, sides=sides, samples=replace(run.samples, device_ns=device_ns))

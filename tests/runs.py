@@ -8,7 +8,7 @@ import numpy as np
 from depthprof.records import STAGES, Run, Samples, Workload
 from depthprof.runner import Plan, SidePlan
 from depthprof.runner.iteration import Block
-from depthprof.runner.recorder import Ledger
+from depthprof.runner.recorder import Recorder
 
 ENVIRONMENT: dict[str, Any] = {
     "depthprof": "0",
@@ -37,22 +37,22 @@ TYPICAL_NS = (7_200_000, 2_000, 56_000_000, 300_000, 100, 1_000, 420_000)
 
 def run_of_blocks(*blocks: Block, workloads: Sequence[Workload] = (Workload(), Workload())) -> Run:
     """A run of one turn: the first block is side a's, a second one side b's."""
-    ledger = ledger_of(workloads[: len(blocks)])
+    recorder = recorder_of(workloads[: len(blocks)])
     for side, block in enumerate(blocks):
-        ledger.add(0, 0, side, side, {"marks_ns": block.marks_ns, "device_ns": block.device_ns})
-    return ledger.run(1.0, "budget")
+        recorder.add(0, 0, side, side, {"marks_ns": block.marks_ns, "device_ns": block.device_ns})
+    return recorder.run(1.0, "budget")
 
 
-def ledger_of(workloads: Sequence[Workload]) -> Ledger:
+def recorder_of(workloads: Sequence[Workload]) -> Recorder:
     names = "ab"[: len(workloads)]
     sides = tuple(
         SidePlan(name, f"v{number}", f"v{number}", workload)
         for number, (name, workload) in enumerate(zip(names, workloads, strict=True), 1)
     )
-    ledger = Ledger(Plan(sides))
+    recorder = Recorder(Plan(sides))
     facts = {side.name: {**FACTS, "workload": vars_of(side.workload)} for side in sides}
-    ledger.loaded(facts, ENVIRONMENT)
-    return ledger
+    recorder.loaded(facts, ENVIRONMENT)
+    return recorder
 
 
 def vars_of(workload: Workload) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def simulated(
                     rows.append(spans * by_launch * (factors if side else 1.0) * batches[side])
                     places.append((launch, turn, 2 * turn + side, side, 0))
     workloads = [Workload(batch=batch) for batch in batches]
-    return with_samples(ledger_of(workloads).run(1.0, "budget"), places, rows)
+    return with_samples(recorder_of(workloads).run(1.0, "budget"), places, rows)
 
 
 def places_of(run: Run) -> list[list[int]]:

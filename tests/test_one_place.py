@@ -14,9 +14,9 @@ STREAMS = {
     "cli/output.py",
     "cli/parser.py",  # asks which of the two is meant
     "storage/crash_reports.py",  # tells their encodings
-    "runner/serving.py",  # of the worker, whose standard output is a pipe to the parent
+    "runner/process.py",  # of the worker, whose standard output is a pipe to the parent
 }
-TEXTS = {"storage/text_files.py", "runner/observe/memory.py"}  # the latter writes a sign into /proc
+TEXTS = {"storage/text_files.py", "runner/observe.py"}  # the latter writes a sign into /proc
 
 FILES = [file for file in sorted(ROOT.rglob("*.py")) if "study" not in file.parts]
 

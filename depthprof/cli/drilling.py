@@ -24,7 +24,7 @@ def check_drilling(arguments: Namespace) -> None:
     """
     if not _wanted(arguments):
         return
-    from depthprof.profiling.asking import check_iterations, check_trace
+    from depthprof.profiling.client import check_iterations, check_trace
 
     check_iterations(arguments.trace_iterations)
     if arguments.trace is not None:
@@ -42,11 +42,11 @@ def drill(judged: Judged, side: "SidePlan", images: Sequence[Path], arguments: N
     if judged.run.ended in LOST:
         output.warn("not traced, because the run ended early")
         return judged
-    from depthprof.profiling.asking import look_inside
+    from depthprof.profiling.client import profile_below
 
     trace = None if arguments.trace is None else Path(arguments.trace)
     try:
-        found = look_inside(
+        found = profile_below(
             side,
             images,
             modules=arguments.modules,

@@ -11,7 +11,7 @@ from depthprof.records import (
     Workload,
 )
 from depthprof.runner import SidePlan
-from depthprof.runner.side_options import OPTIONS, split_side
+from depthprof.runner.plan import OPTIONS, split_side
 
 
 def side_plans(arguments: Namespace, texts: Sequence[str]) -> tuple[SidePlan, ...]:

@@ -3,10 +3,10 @@
 from argparse import Namespace
 
 from depthprof.pipelines.registry import check_variant
-from depthprof.profiling import asking
+from depthprof.profiling import client
 from depthprof.records import Timing, Workload
 from depthprof.runner import SidePlan
-from depthprof.runner.side_options import split_side
+from depthprof.runner.plan import split_side
 
 SLOW_INPUT_PIXELS = 98
 """Input size on a CPU unless the side names one: a full one would take minutes."""
@@ -25,7 +25,7 @@ def checked_timing(arguments: Namespace) -> Timing:
     workload = resolve_device(Workload(**{"device": arguments.device, **options}))
     if workload.device == "cpu" and "input_size" not in options:
         workload = workload.changed(input_size=SLOW_INPUT_PIXELS)
-    return asking.check_timing(SidePlan("a", arguments.timing, variant, workload))
+    return client.check_timing(SidePlan("a", arguments.timing, variant, workload))
 
 
 def was_checked(found: Timing) -> bool:

@@ -1,9 +1,6 @@
-"""Parts of the network inside forward: which there are, and how long each takes.
+"""Where the time goes below the stage: parts of the network, kernels and operators."""
 
-A part is a module that is called by itself and has its time taken at its own door, by hooks, in
-iterations made for it. Parts do not overlap; what lies between them is told as such.
-"""
-
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -15,8 +12,10 @@ from torch import nn
 
 from depthprof.networks import DepthAnything
 from depthprof.pipelines.contract import METHODS
-from depthprof.records import PartTime
+from depthprof.profiling.timeline import Op, Timeline, stage_at
+from depthprof.records import OpTime, PartTime
 
+DEAREST = 10
 GROUPS = {
     "pretrained.patch_embed": "patch embedding",
     "pretrained.blocks": "blocks",
@@ -28,7 +27,10 @@ GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A module with its path in the network and the group it counts to."""
+    """A module that is called by itself, its path in the network and the group it counts to.
+
+    Hooks time it, in iterations made for it. Parts do not overlap.
+    """
 
     name: str
     group: str
@@ -219,3 +221,51 @@ def _parameters(module: nn.Module) -> int:
 
 def _pairs(stamps: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
     return zip(stamps[::2], stamps[1::2], strict=True)
+
+
+def dearest(timeline: Timeline, iterations: int, count: int = DEAREST) -> tuple[OpTime, ...]:
+    """Sum up by name and stage, and take the dearest: of the device's work where there is any.
+
+    Args:
+        timeline: of the iterations. iterations: how many. count: how many to give.
+    """
+    found = _works(timeline) if timeline.works else _ops(timeline)
+    summed: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    for name, stage, kind, self_ns in found:
+        summed[name, stage, kind].append(self_ns)
+    times = [
+        OpTime(*key, sum(spans) / iterations, len(spans) / iterations)
+        for key, spans in summed.items()
+    ]
+    return tuple(sorted(times, key=lambda one: (-one.self_ns, one.name, one.stage))[:count])
+
+
+def self_times(ops: Sequence[Op]) -> list[tuple[Op, int]]:
+    """Each op with its time less that of the ops directly inside it, by thread.
+
+    Args:
+        ops: sorted by start, an op before those inside it.
+    """
+    spent = [op.end_ns - op.start_ns for op in ops]
+    around: dict[str, list[int]] = defaultdict(list)
+    for place, op in enumerate(ops):
+        stack = around[op.thread]
+        while stack and ops[stack[-1]].end_ns <= op.start_ns:
+            stack.pop()
+        if stack:
+            spent[stack[-1]] -= op.end_ns - op.start_ns
+        stack.append(place)
+    return list(zip(ops, spent, strict=True))
+
+
+def _works(timeline: Timeline) -> Iterable[tuple[str, str, str, int]]:
+    for work in timeline.works:
+        stage = stage_at(timeline.ranges, work.launched_ns)
+        yield work.name, stage, work.kind, work.end_ns - work.start_ns
+
+
+def _ops(timeline: Timeline) -> Iterable[tuple[str, str, str, int]]:
+    for op, self_ns in self_times(timeline.ops):
+        stage = stage_at(timeline.ranges, op.start_ns)
+        if stage:
+            yield op.name, stage, "op", self_ns

@@ -13,8 +13,10 @@ from itertools import accumulate
 from operator import itemgetter
 from typing import Any
 
-from depthprof.profiling.annotate import PREFIX
 from depthprof.records import STAGES
+
+PREFIX = "depthprof "
+"""Begins the name of every range of ours, so that a pipeline's own ranges are told apart."""
 
 KINDS = {"kernel": "kernel", "gpu_memcpy": "copy", "gpu_memset": "set"}
 CALLS = ("cuda_runtime", "cuda_driver")

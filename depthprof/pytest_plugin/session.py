@@ -164,7 +164,7 @@ _PLAN_OPTIONS = ("budget_s", "launches", "images", "strict", "checkpoint", "allo
 def _sides(
     variants: tuple[str, ...], work: Workload, checkpoint: Any, allow: tuple[str, ...]
 ) -> tuple[SidePlan, ...]:
-    from depthprof.runner.side_options import split_side
+    from depthprof.runner.plan import split_side
 
     sides = []
     for name, text in zip("ab", variants, strict=False):

@@ -1,17 +1,14 @@
-"""One iteration of one pipeline, marked between its stages; and a block of them.
+"""One iteration of one pipeline, marked between its stages; and a block of them."""
 
-The marks are plain calls into a preallocated row, because whatever the harness does is charged to
-a stage. Host spans add up to the iteration's wall time exactly: each mark ends one stage and
-begins the next.
-"""
-
+import gc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from depthprof.records import STAGES, UNKNOWN
 from depthprof.runner.clock import Clock
-from depthprof.system.conditions import CPU_NS, switches
+from depthprof.system.conditions import CPU_NS, BlockWatch, can_watch, switches
 
 MARKS = len(STAGES) + 1
 
@@ -26,12 +23,13 @@ class StageFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Iterations of one side without a break.
+    """Iterations of one side without a break, a row an iteration.
 
-    `marks_ns` holds MARKS host time stamps an iteration; `device_ns` one span a stage and
-    iteration, or is empty where the device has no clock. `switches` holds an iteration's forced
-    and own context switches. `witness` holds, mark by mark, CPU time of the thread, forced and own
-    switches (each MARKS long), or is empty where the block was not watched.
+    Attributes:
+        marks_ns: MARKS host time stamps. device_ns: a span a stage; empty where the device has no
+            clock. switches: forced and own context switches.
+        witness: at each mark CPU time of the thread, forced and own switches; empty where the block
+            was not watched.
     """
 
     marks_ns: list[list[int]]
@@ -42,6 +40,10 @@ class Block:
 
 class Iteration:
     """A pipeline and its clock, ready to be run again and again.
+
+    The marks are plain calls into a preallocated row, because whatever the harness does is charged
+    to a stage. Host spans add up to the iteration's wall time exactly: each mark ends one stage and
+    begins the next.
 
     Args:
         pipeline: any object with the methods of `pipelines.contract.Pipeline`.
@@ -66,20 +68,20 @@ class Iteration:
         """The stages in order: name, and what is called."""
         return tuple(zip(STAGES, self._calls, strict=True))
 
-    def block(self, batches: Sequence[Any], iterations: int, watch: bool = False) -> Block:
+    def block(self, batches: Sequence[Any], iterations: int, *, watch: bool = False) -> Block:
         """Run some iterations, one after the other, the batches taken in turn.
 
         Args:
             batches: one list of pictures an iteration, taken from the start again when used up.
             iterations: how many to run.
-            watch: ask after the thread's fate at every mark too: about 1.2 us a mark.
+            watch: read CPU time and context switches at every mark too: about 1.2 us a mark.
 
         Raises:
             StageFailed: a stage raised; its cause is the exception.
         """
         rows = [[0] * MARKS for _ in range(iterations)]
         witness = [[(UNKNOWN, UNKNOWN, UNKNOWN)] * MARKS for _ in range(iterations if watch else 0)]
-        fates = []
+        counts = []
         self._clock.begin(iterations, MARKS)
         for number, row in enumerate(rows):
             images = batches[number % len(batches)]
@@ -94,8 +96,10 @@ class Iteration:
             except (Exception, SystemExit) as error:  # foreign code may end its process
                 raise StageFailed(STAGES[MARKS - 1 - row.count(0)]) from error
             forced_now, own_now = switches()
-            fates.append((forced_now - forced, own_now - own))
-        return Block(rows, self._clock.device_ns(), _known(fates), witness)
+            counts.append((forced_now - forced, own_now - own))
+        if UNKNOWN in switches():  # this system does not count them
+            counts = [(UNKNOWN, UNKNOWN)] * iterations
+        return Block(rows, self._clock.device_ns(), counts, witness)
 
     def _run(self, images: Any, row: list[int]) -> None:
         now = self._clock.now
@@ -122,9 +126,9 @@ class Iteration:
     def _run_watched(
         self, images: Any, row: list[int], number: int, seen: list[tuple[int, int, int]]
     ) -> None:
-        """As the others, and ask after each mark what happened to the thread.
+        """As the others, and read after each mark what happened to the thread.
 
-        The asking is charged to the stage that follows, in wall and in CPU time alike.
+        The reading is charged to the stage that follows, in wall and in CPU time alike.
         """
         now, record = self._clock.now, self._clock.record
         value = images
@@ -140,6 +144,34 @@ class Iteration:
             mark += 1
 
 
-def _known(fates: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Where the system tells nothing, differences of UNKNOWN are UNKNOWN too."""
-    return fates if UNKNOWN not in switches() else [(UNKNOWN, UNKNOWN)] * len(fates)
+def take_block(
+    iteration: Iteration,
+    watch: BlockWatch,
+    batches: Sequence[Any],
+    command: dict[str, Any],
+    within: AbstractContextManager[Any] | None = None,
+) -> dict[str, Any]:
+    """Run one block and answer what it measured; the garbage collector runs before it, not in it.
+
+    Args:
+        iteration: of the side. watch: of the side's device.
+        batches: the side's pictures. command: `first` (the batch to begin with), `iterations`,
+            and `watch`, as `Iteration.block`.
+        within: a context to run the iterations in.
+
+    Raises:
+        StageFailed: a stage raised.
+    """
+    start = command["first"] % len(batches)
+    in_order = [*batches[start:], *batches[:start]]
+    watched = command.get("watch", False) and can_watch()
+    gc.collect()
+    gc.disable()
+    try:
+        with within or nullcontext():
+            watch.begin()
+            block = iteration.block(in_order, command["iterations"], watch=watched)
+            conditions = watch.end()
+    finally:
+        gc.enable()
+    return {**asdict(block), "conditions": conditions}

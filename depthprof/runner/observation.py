@@ -1,57 +1,74 @@
-"""After the turns of the first launch: what each side does in an iteration, and the limits."""
+"""One untimed iteration of each side, after the pairs of the first process; and the peak rates."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from depthprof.errors import DepthprofError, WorkerLost
-from depthprof.records import Limits, Side, Workload, limits_from, observed_from
+from depthprof.records import Limits, Observed, Workload, limits_from, observed_from, workload_from
 from depthprof.runner.plan import WORKER
 from depthprof.runner.process import Layout, WorkerProcess
-from depthprof.runner.recorder import Ledger
 
 LIMITS_S = 120.0
-"""Measuring the limits takes some seconds; this long means that it hangs."""
+"""Measuring the peak rates takes some seconds; after so long it is taken to hang."""
 
 
-def look(
+@dataclass(slots=True)
+class Observation:
+    """What an iteration of each side showed, by side; `missing` gives reasons for what is not."""
+
+    observed: dict[str, Observed] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    limits: Limits | None = None
+
+
+def observe_sides(
     workers: Mapping[str, WorkerProcess],
-    ledger: Ledger,
+    sides: Mapping[str, Mapping[str, Any]],
     known: Mapping[str, Limits],
-    limit_s: float,
-) -> None:
-    """Ask the workers of a launch, once its turns are over, and enter what they answer.
+    timeout_s: float,
+) -> Observation:
+    """Observe each side, and measure the peak rates of the device where they are not known.
 
-    A worker that is lost is not asked again. What fails is left out; the ledger notes why.
+    What fails is left out with a reason. A worker that is lost is not asked again.
 
     Args:
-        workers: by side. ledger: knows the sides; is told what was seen.
-        known: limits measured before, by fingerprint.
-        limit_s: seconds after which a worker is taken to hang.
+        workers: by side. sides: what they answered when they loaded it, baseline first.
+        known: rates measured before, by fingerprint.
+        timeout_s: seconds after which a worker is taken to hang.
     """
-    lost: dict[int, str] = {}
-    for side in ledger.sides:
-        worker = workers[side.name]
+    found = Observation()
+    lost: dict[WorkerProcess, str] = {}
+    for name in sides:
+        worker = workers[name]
         try:
-            if id(worker) in lost:
-                raise WorkerLost(lost[id(worker)])
-            answer = worker.ask({"command": "observe", "side": side.name}, limit_s)
-            ledger.observed[side.name] = observed_from(answer["observed"])
+            if worker in lost:
+                raise WorkerLost(lost[worker])
+            answer = worker.ask({"command": "observe", "side": name}, timeout_s)
+            found.observed[name] = observed_from(answer["observed"])
         except DepthprofError as error:
-            ledger.unseen[side.name] = f"not looked at: {error}"
+            found.missing[name] = f"not looked at: {error}"
             if isinstance(error, WorkerLost):
-                lost[id(worker)] = str(error)
-    side = _limiting(ledger.sides)
-    if id(workers[side.name]) not in lost:
-        _enter_limits(workers[side.name], side, ledger, known)
+                lost[worker] = str(error)
+    name = next(
+        (name for name, side in sides.items() if side["device"] != "cpu"), next(iter(sides))
+    )
+    if workers[name] not in lost:
+        workload = workload_from(sides[name]["workload"])
+        try:
+            workload = workload.changed(threads=sides[name]["threads"])
+            found.limits = _limits(workers[name], workload, known)
+        except DepthprofError as error:
+            found.missing.setdefault(name, f"no limits: {error}")
+    return found
 
 
 def take_limits(workload: Workload, known: Mapping[str, Limits]) -> Limits:
-    """Start a worker for nothing but the limits of this machine and the workload's device.
+    """Start a worker for nothing but the peak rates of this machine and the workload's device.
 
     Args:
         workload: its device and threads count.
-        known: limits measured before, by fingerprint; these are not measured again.
+        known: rates measured before, by fingerprint; these are not measured again.
 
     Raises:
         DepthprofError: there is no such device, or the measuring failed.
@@ -60,22 +77,8 @@ def take_limits(workload: Workload, known: Mapping[str, Limits]) -> Limits:
         return _limits(worker, workload, known)
 
 
-def _enter_limits(
-    worker: WorkerProcess, side: Side, ledger: Ledger, known: Mapping[str, Limits]
-) -> None:
-    try:
-        ledger.limits = _limits(worker, side.workload.changed(threads=side.threads), known)
-    except DepthprofError as error:
-        ledger.unseen.setdefault(side.name, f"no limits: {error}")
-
-
 def _limits(worker: WorkerProcess, workload: Workload, known: Mapping[str, Limits]) -> Limits:
     command = {"command": "limits", "workload": asdict(workload), "known": list(known)}
-    answer: dict[str, Any] = worker.ask(command, LIMITS_S)
+    answer = worker.ask(command, LIMITS_S)
     measured = answer["limits"]
     return known[answer["fingerprint"]] if measured is None else limits_from(measured)
-
-
-def _limiting(sides: tuple[Side, ...]) -> Side:
-    """The side whose device the limits are of: the first on a GPU, else the first."""
-    return next((side for side in sides if side.device != "cpu"), sides[0])

@@ -1,30 +1,47 @@
-"""What is to be measured, before anything is started."""
+"""What is to be measured, before anything is started; and how a side is written: "v2@fp16"."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from depthprof.records import Run, Workload
+from depthprof.errors import BadInput, nearest
+from depthprof.records import ATTENTIONS, DTYPES, PRODUCTS, SIZE_ALIASES, SIZES, Run, Workload
 from depthprof.stats.interim import MORE_LAUNCHES, Look, first_launches
 
 WORKER = "depthprof.runner.worker"
 
+OPTIONS = {
+    **dict.fromkeys(("model", "device", "dtype", "attention", "product"), str),
+    **dict.fromkeys(("input-size", "batch", "threads", "seed"), int),
+    "max-depth": float,
+    "fixed-size": None,
+}
+"""What may follow a variant's @, and its type; None: it takes no value."""
+
+_WORDS = {
+    **dict.fromkeys((*SIZES, *SIZE_ALIASES), "model"),
+    **dict.fromkeys(DTYPES, "dtype"),
+    **dict.fromkeys(ATTENTIONS, "attention"),
+    **dict.fromkeys(PRODUCTS, "product"),
+}
+
 TELEMETRY_S = 0.1
-"""Seconds between two readings of telemetry where a door asks for it."""
+"""Seconds between two readings of telemetry, where a command asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SidePlan:
     """One side as asked for. `name` is "a" or "b"; `label` is what people read.
 
-    A `placebo` is loaded under another name and behind a padding, and does the same work. `folder`
-    is where its worker starts, so that modules are found there first; None is where we are.
-    `instead_of` is the folder whose code the side must not run, being an earlier state of it, and
-    `tree` the folder with all files of the side where these are known; in a worker of its own it
-    starts there. `allow` are the kinds of outputs that are no depth and are measured all the same
-    (records.OUTPUT_FAULTS).
+    Attributes:
+        placebo: load it under another name and behind a padding; it does the same work.
+        folder: where its worker starts, so that modules are found there first; None: here.
+        instead_of: the folder whose code the side must not run, being an earlier state of it.
+        tree: the folder with all files of the side, where it is known; a worker of its own starts
+            there.
+        allow: kinds of faulty outputs that are measured all the same (records.OUTPUT_FAULTS).
     """
 
     name: str
@@ -47,15 +64,15 @@ class Plan:
         sides: baseline first.
         images: pictures and folders; empty means the default photograph.
         strict: refuse a folder with a picture that cannot be read, instead of leaving it out.
-        budget_s: seconds of measured turns over all launches; set-up and warm-up come on top.
-        launches: starts of a worker; None takes the usual number, and more where they scatter.
-        separate: give each side a worker of its own even if they could share.
+        budget_s: seconds of measured pairs over all processes; set-up and warm-up come on top.
+        launches: processes to start; None takes the usual number, and more where they differ.
+        separate: give each side a process of its own even if they could share one.
         separate_because: why, where it was not asked for.
-        seed: of the layouts and of the order of turns.
+        seed: of the memory layouts and of the order of blocks.
         command: how the user asked for it, kept with the run.
-        observe: look at one more iteration of each side, untimed, and measure the limits.
+        observe: observe one more iteration of each side, untimed, and measure the peak rates.
         worker: module that is run as the worker; the study and the tests have their own.
-        telemetry_s: seconds between two readings of GPU and host; None: none are taken.
+        telemetry_s: seconds between two readings of GPU and host; None takes none.
     """
 
     sides: tuple[SidePlan, ...]
@@ -72,16 +89,20 @@ class Plan:
     strict: bool = False
 
     @property
-    def asked_pictures(self) -> dict[str, Any]:
-        """What a worker is told of the pictures: it may start in another folder."""
-        images = [str(image.absolute()) for image in self.images]
-        return {"images": images, "strict": self.strict}
-
-    @property
     def shared(self) -> bool:
-        """Whether all sides live in one worker: they agree on threads, device and folder."""
+        """Whether all sides live in one process: they agree on threads, device and folder."""
         wants = {(side.workload.threads, side.workload.device, side.folder) for side in self.sides}
         return not self.separate and len(wants) == 1
+
+    @property
+    def launch_count(self) -> int:
+        """How many processes the run begins with."""
+        return self.launches or first_launches(self.shared)
+
+    @property
+    def most_launches(self) -> int:
+        """How many it may have: a number that was asked for is kept to."""
+        return self.launches or first_launches(self.shared) + MORE_LAUNCHES
 
     def apart(self, reason: str) -> "Plan":
         """The same with a process for each side, since one cannot hold both."""
@@ -90,23 +111,34 @@ class Plan:
         )
         return replace(self, sides=sides, separate=True, separate_because=reason)
 
-    @property
-    def launch_count(self) -> int:
-        """How many launches the run begins with."""
-        return self.launches or first_launches(self.shared)
-
-    @property
-    def most_launches(self) -> int:
-        """How many it may have: a number that was asked for is kept to."""
-        return self.launches or first_launches(self.shared) + MORE_LAUNCHES
+    def load_command(self, sides: Iterable[SidePlan]) -> dict[str, Any]:
+        """The command to load some sides, in this order; paths are absolute, for any folder."""
+        return {
+            "command": "load",
+            "sides": [
+                {
+                    "name": side.name,
+                    "variant": side.variant,
+                    "workload": asdict(side.workload),
+                    "checkpoint": _text(side.checkpoint and side.checkpoint.resolve()),
+                    "allow": list(side.allow),
+                    "placebo": side.placebo,
+                    "instead_of": _text(side.instead_of),
+                    "tree": _text(side.tree),
+                }
+                for side in sides
+            ],
+            "images": [str(image.absolute()) for image in self.images],
+            "strict": self.strict,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Where a run stands: for the live display.
 
-    `phase` is "starting", "warming up", "measuring" or "looking" (at what a side does, after its
-    turns); `left_s` counts measured turns only.
+    `phase` is "starting", "warming up", "measuring" or "looking" (the untimed iteration, after the
+    measured pairs); `left_s` counts measured pairs only.
     """
 
     phase: str
@@ -120,20 +152,68 @@ class Progress:
 
 OnProgress = Callable[[Progress], None]
 LookAt = Callable[[Run, bool], Look]
-"""Is given what was measured so far, and whether the run may have more launches."""
+"""The interim analysis: of what was measured so far, and whether more processes may follow."""
 
 
 def first_order(names: tuple[str, ...], random: Random) -> tuple[str, ...]:
-    """Draw which side begins a launch, by the toss of a coin."""
+    """Draw which side begins in a process, by the toss of a coin."""
     return names if random.random() < 0.5 else tuple(reversed(names))
 
 
-def turn_order(first: tuple[str, ...], turn: int) -> tuple[str, ...]:
-    """Return the order of sides in a turn of a launch: A B, B A, A B, B A, ...
+def pair_order(first: tuple[str, ...], pair: int) -> tuple[str, ...]:
+    """The order of sides in a pair of a process: A B, B A, A B, B A, ...
 
     So a slow drift of the machine falls on both sides alike, and both blocks of a pair come after
     the same side: A (A B) (B A) (A B). That matters, because what an iteration leaves behind
     (freed memory, cold caches) slows the next one, whosever it is. The order never changes within
-    a launch, since a change would break that symmetry. With one side a turn is that side alone.
+    a process, since a change would break that symmetry. One side alone is a block a pair.
     """
-    return first if turn % 2 == 0 else tuple(reversed(first))
+    return first if pair % 2 == 0 else tuple(reversed(first))
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def split_side(text: str) -> tuple[str, dict[str, Any]]:
+    """Split "v2@fp16,batch=8" into the variant and the fields its options set.
+
+    Raises:
+        BadInput: an option that does not exist or a value of the wrong kind.
+    """
+    variant, at, options = text.rpartition("@")
+    if not at or "/" in options or ".py:" in options:
+        return text, {}  # the @ is part of a path
+    fields: dict[str, Any] = {}
+    for option in options.split(","):
+        name, value = _option(option.strip(), text)
+        fields[name.replace("-", "_")] = value
+    return variant, fields
+
+
+def _option(option: str, text: str) -> tuple[str, Any]:
+    key, equals, value = option.partition("=")
+    key = key.replace("_", "-")
+    if not equals:
+        return _word(option, text)
+    kind = OPTIONS.get(key)
+    if kind is None:
+        known = [name for name, of in OPTIONS.items() if of is not None]
+        raise BadInput(f'"{text}" has the unknown option "{key}"; {nearest(key, known)}')
+    if kind is int and not value.lstrip("-").isdecimal():
+        raise BadInput(f'"{text}" gives {key} the value "{value}", which is not a whole number')
+    try:
+        return key, kind(value)
+    except ValueError:
+        raise BadInput(f'"{text}" gives {key} the value "{value}", which is no number') from None
+
+
+def _word(word: str, text: str) -> tuple[str, Any]:
+    if word in _WORDS:
+        return _WORDS[word], word
+    if word in ("fixed-size", "fixed_size"):
+        return "fixed-size", True
+    if word.partition(":")[0] in ("auto", "cpu", "cuda"):
+        return "device", word
+    known = [*_WORDS, "fixed-size", "cpu", "cuda", *(f"{key}=" for key in OPTIONS)]
+    raise BadInput(f'"{text}" has the unknown option "{word}"; {nearest(word, known)}')

@@ -1,4 +1,4 @@
-"""A worker seen from the parent: started, asked, and its end understood."""
+"""A worker process and its pipe, from both ends: commands and answers, a JSON line each."""
 
 import json
 import os
@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from time import monotonic
-from typing import Any
+from typing import Any, Self, TextIO
 
 from depthprof import errors
 from depthprof.storage.child_processes import child_environment
@@ -20,6 +21,9 @@ from depthprof.storage.child_processes import child_environment
 PADDING_LIMIT_BYTES = 4096
 PADDING_VARIABLE = "DEPTHPROF_PADDING"
 TRACEBACK = "Traceback (most recent call last):"
+
+Command = dict[str, Any]
+Answer = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +63,27 @@ class WorkerProcess:
             cwd=_moved(Path.cwd(), folder, instead_of) if folder else None,
             start_new_session=True,  # Ctrl-C is the parent's to handle
         )
+        if self._process.stdin is None or self._process.stdout is None:
+            raise RuntimeError("the worker was started without pipes")
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
         self._unread = b""
 
-    def __enter__(self) -> "WorkerProcess":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def ask(self, command: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+    def ask(self, command: Command, timeout_s: float) -> Answer:
         """Send a command and wait for its answer.
 
         Raises:
             WorkerLost: the worker ended, or gave no answer within `timeout_s` seconds.
             DepthprofError: the refusal that the worker answered with.
         """
-        if self._process.stdin is None:
-            raise RuntimeError("the worker was started without a standard input")
         try:
-            self._process.stdin.write(json.dumps(command).encode() + b"\n")
-            self._process.stdin.flush()
+            self._stdin.write(json.dumps(command).encode() + b"\n")
+            self._stdin.flush()
         except BrokenPipeError:
             raise self._lost() from None
         answer = json.loads(self._line(timeout_s))
@@ -90,24 +95,21 @@ class WorkerProcess:
         """End the worker now; it has nothing to save."""
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._noise):
-            if pipe is not None:
-                with suppress(BrokenPipeError):  # the worker is gone, and what was unsent with it
-                    pipe.close()
+        for pipe in (self._stdin, self._stdout, self._noise):
+            with suppress(BrokenPipeError):  # the worker is gone, and what was unsent with it
+                pipe.close()
 
     def _line(self, timeout_s: float) -> bytes:
-        if self._process.stdout is None:
-            raise RuntimeError("the worker was started without a standard output")
         deadline = monotonic() + timeout_s
         with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
+            selector.register(self._stdout, selectors.EVENT_READ)
             while b"\n" not in self._unread:
                 if not selector.select(max(0.0, deadline - monotonic())):
                     raise errors.WorkerLost(
                         f"the worker gave no answer within {timeout_s:.0f} s and was stopped:"
                         " a stage hangs, or the machine is far too small for this workload"
                     )
-                chunk = os.read(self._process.stdout.fileno(), 1 << 20)
+                chunk = os.read(self._stdout.fileno(), 1 << 20)
                 if not chunk:
                     raise self._lost()
                 self._unread += chunk
@@ -154,7 +156,36 @@ def _environment(
     )
 
 
-def _refusal(answer: dict[str, Any]) -> errors.DepthprofError:
+def serve(acts: Mapping[str, Callable[[Command], Answer]]) -> None:
+    """In the worker: answer commands from standard input until it closes.
+
+    Standard output is kept for the answers alone; what a pipeline prints goes to standard error,
+    and fails for no encoding. Neither commands nor answers depend on the encoding of the console.
+    """
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    for line in sys.stdin.buffer:
+        command = json.loads(line)
+        _answer(acts[command["command"]], command, answers)
+
+
+def _answer(act: Callable[[Command], Answer], command: Command, answers: TextIO) -> None:
+    try:
+        answer = act(command)
+    except errors.DepthprofError as error:
+        answer = {
+            "error": type(error).__name__,
+            "text": str(error),
+            "side": getattr(error, "side", None),
+            "stage": getattr(error, "stage", None),
+        }
+    answers.write(json.dumps(answer) + "\n")
+    answers.flush()
+
+
+def _refusal(answer: Answer) -> errors.DepthprofError:
     kind = getattr(errors, answer["error"])
     if issubclass(kind, errors.PipelineError):
         return kind(answer["text"], side=answer["side"], stage=answer["stage"])  # type: ignore[no-any-return]

@@ -1,14 +1,21 @@
-"""What has been measured so far, row by row, and the Run it makes at any moment."""
+"""What has been measured so far, block by block, and the Run it makes at any moment."""
 
-import itertools
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from depthprof.errors import BadPicture
+from depthprof.errors import (
+    BadPicture,
+    DepthprofError,
+    OutOfMemory,
+    PipelineError,
+    WorkerLost,
+)
 from depthprof.records import (
     STAGES,
     UNKNOWN,
@@ -20,8 +27,6 @@ from depthprof.records import (
     Interruptions,
     Launch,
     LeftOut,
-    Limits,
-    Observed,
     Picture,
     Run,
     Samples,
@@ -30,84 +35,107 @@ from depthprof.records import (
     Weights,
     workload_from,
 )
+from depthprof.runner.observation import Observation
 from depthprof.runner.plan import Plan, SidePlan
+from depthprof.runner.process_group import ProcessGroup
 
-_UNASKED = [UNKNOWN] * len(STAGES)
-_UNSEEN = (UNKNOWN,) * len(WITNESSES)
+FAILURE_CODES: dict[type[DepthprofError], str] = {
+    OutOfMemory: "out_of_memory",
+    WorkerLost: "worker_lost",
+    PipelineError: "stage_failed",
+}
+WIDTHS = (5, len(STAGES), len(STAGES), 2, 3 * len(STAGES))
+"""Columns of a sample: where it was taken, host spans, device spans, context switches of the
+iteration; CPU time and both kinds of switches by stage."""
+
+ENDS = np.cumsum(WIDTHS)
 
 
-@dataclass(slots=True)
-class Ledger:
-    """Grows while measuring; `run` freezes a copy of it."""
+class Recorder:
+    """Grows while measuring; `run` freezes a copy. The schedule alone writes to it.
 
-    plan: Plan
-    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    sides: tuple[Side, ...] = ()
-    environment: Environment | None = None
-    pictures: tuple[Picture, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
-    launches: list[Launch] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    places: list[tuple[int, int, int, int, int]] = field(default_factory=list)
-    host_ns: list[list[int]] = field(default_factory=list)
-    switches: list[tuple[int, int]] = field(default_factory=list)
-    witness: list[tuple[list[int], list[int], list[int]]] = field(default_factory=list)
-    conditions: list[tuple[int, ...]] = field(default_factory=list)
-    device_ns: list[list[int]] = field(default_factory=list)
-    telemetry: Telemetry | None = None
-    gpus: dict[str, dict[str, Any]] = field(default_factory=dict)
-    pairs: int = 0
-    blocks: int = 0
-    observed: dict[str, Observed] = field(default_factory=dict)
-    unseen: dict[str, str] = field(default_factory=dict)
-    limits: Limits | None = None
-    threads: dict[int, Counter[tuple[int, int]]] = field(default_factory=dict)
+    Attributes:
+        pairs, blocks: taken so far.
+        gpus: fields of a GpuAddress, by name of a side that is on a GPU.
+        telemetry, observation: set at the end.
+    """
 
-    def loaded(self, answers: dict[str, dict[str, Any]], environment: dict[str, Any]) -> None:
-        """Note what the sides really are, as the first launch's workers told.
+    def __init__(self, plan: Plan) -> None:
+        self.pairs = 0
+        self.gpus: dict[str, dict[str, Any]] = {}
+        self.telemetry: Telemetry | None = None
+        self.observation = Observation()
+        self._plan = plan
+        self._created = datetime.now(UTC).isoformat(timespec="seconds")
+        self._sides: tuple[Side, ...] = ()
+        self._environment: Environment | None = None
+        self._pictures: tuple[Picture, ...] = ()
+        self._left_out: tuple[LeftOut, ...] = ()
+        self._processes: list[Launch] = []
+        self._failures: list[Failure] = []
+        self._blocks: list[tuple[NDArray[np.int64], tuple[int, ...]]] = []
+        self._threads: defaultdict[int, Counter[tuple[int, int]]] = defaultdict(Counter)
+
+    @property
+    def blocks(self) -> int:
+        """Blocks so far, those of warm-up included."""
+        return len(self._blocks)
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether a block was measured that is not warm-up."""
+        return any(samples[0, 1] != WARM_UP_TURN for samples, _ in self._blocks)
+
+    def loaded(self, answers: Mapping[str, dict[str, Any]], environment: dict[str, Any]) -> None:
+        """Note what the sides really are, as the workers of the first process answered.
 
         Raises:
-            BadPicture: two sides, or an earlier launch and this one, read unlike pictures.
+            BadPicture: two sides, or an earlier process and this one, read unlike pictures.
         """
-        pictures = [tuple(Picture(**one) for one in told["pictures"]) for told in answers.values()]
-        if any(others != (self.pictures if self.sides else pictures[0]) for others in pictures):
+        pictures = [tuple(Picture(**one) for one in side["pictures"]) for side in answers.values()]
+        if any(others != (self._pictures if self._sides else pictures[0]) for others in pictures):
             raise BadPicture(
                 "the pictures changed while measuring: a file was added, removed or written anew"
             )
-        if self.sides:
+        if self._sides:
             return
-        self.sides = tuple(_side(plan, answers[plan.name]) for plan in self.plan.sides)
-        self.gpus = {name: told["gpu"] for name, told in answers.items() if told.get("gpu")}
-        first = answers[self.plan.sides[0].name]
-        self.pictures = pictures[0]
-        self.left_out = tuple(LeftOut(**one) for one in first.get("left_out", ()))
-        self.environment = Environment(**environment)
+        self._sides = tuple(_side(plan, answers[plan.name]) for plan in self._plan.sides)
+        self.gpus = {name: side["gpu"] for name, side in answers.items() if side.get("gpu")}
+        self._pictures = pictures[0]
+        first = answers[self._plan.sides[0].name]
+        self._left_out = tuple(LeftOut(**one) for one in first.get("left_out", ()))
+        self._environment = Environment(**environment)
 
     def add(self, launch: int, turn: int, block: int, side: int, answer: dict[str, Any]) -> None:
         """Add the iterations of one block, as a worker answers them."""
-        count = len(answer["marks_ns"])
-        device = answer["device_ns"] or [_UNASKED] * count
-        fates = answer.get("switches") or [(UNKNOWN, UNKNOWN)] * count
-        witness = answer.get("witness") or [None] * count
-        self.conditions.append((launch, block, *(answer.get("conditions") or _UNSEEN)))
-        for marks, spans, fate, seen in zip(
-            answer["marks_ns"], device, fates, witness, strict=True
-        ):
-            self.places.append((launch, turn, block, side, marks[0]))
-            self.host_ns.append([then - first for first, then in itertools.pairwise(marks)])
-            self.switches.append(fate)
-            self.witness.append(_by_stage(seen))
-            self.device_ns.append(spans)
-        self.blocks += 1
+        marks = np.asarray(answer["marks_ns"], dtype=np.int64)
+        samples = np.full((len(marks), ENDS[-1]), UNKNOWN, dtype=np.int64)
+        places, host, device, switches, by_stage = np.split(samples, ENDS[:-1], axis=1)
+        places[:, :4] = launch, turn, block, side
+        places[:, 4] = marks[:, 0]
+        host[:] = np.diff(marks, axis=1)
+        if answer["device_ns"]:
+            device[:] = answer["device_ns"]
+        if answer.get("switches"):
+            switches[:] = answer["switches"]
+        if answer.get("witness"):  # at the marks: [n, marks, 3]
+            spent = np.diff(np.asarray(answer["witness"], dtype=np.int64), axis=1)
+            by_stage[:] = spent.transpose(0, 2, 1).reshape(len(marks), -1)
+        conditions = answer.get("conditions") or (UNKNOWN,) * len(WITNESSES)
+        self._blocks.append((samples, (launch, block, *conditions)))
         if turn != WARM_UP_TURN and "threads" in answer:
             torch_threads, opencv_threads = answer["threads"]
-            seen = self.threads.setdefault(side, Counter())
-            seen[torch_threads, opencv_threads] += 1
+            self._threads[side][torch_threads, opencv_threads] += 1
 
-    @property
-    def judged_samples(self) -> int:
-        """Iterations measured in turns, warm-up left out."""
-        return sum(1 for place in self.places if place[1] != WARM_UP_TURN)
+    def ended(self, groups: Iterable[ProcessGroup]) -> None:
+        """Note processes that are over, as far as they came."""
+        self._processes += [group.described() for group in groups]
+
+    def failed(self, error: DepthprofError, launch: int) -> None:
+        """Note what ended the run early, and in which process."""
+        side, stage = getattr(error, "side", None), getattr(error, "stage", None)
+        code = FAILURE_CODES.get(type(error), "refused")
+        self._failures.append(Failure(side, stage, launch, code, str(error)))
 
     def run(self, elapsed_s: float, ended: str) -> Run:
         """Freeze what there is into a Run.
@@ -115,63 +143,51 @@ class Ledger:
         Raises:
             ValueError: nothing was loaded yet.
         """
-        if self.environment is None:
+        if self._environment is None:
             raise ValueError("there is no run before a worker has loaded its sides")
+        conditions = np.asarray([row for _, row in self._blocks], dtype=np.int64)
         return Run(
-            created=self.created,
-            sides=tuple(
-                self._with_threads(place, self._looked_at(side))
-                for place, side in enumerate(self.sides)
-            ),
-            environment=self.environment,
-            pictures=self.pictures,
-            launches=tuple(self.launches),
+            created=self._created,
+            sides=tuple(self._described(place, side) for place, side in enumerate(self._sides)),
+            environment=self._environment,
+            pictures=self._pictures,
+            launches=tuple(self._processes),
             samples=self._samples(),
-            budget_s=self.plan.budget_s,
+            budget_s=self._plan.budget_s,
             elapsed_s=round(elapsed_s, 3),
             ended=ended,
-            shared=self.plan.shared,
-            seed=self.plan.seed,
-            failures=tuple(self.failures),
-            command=self.plan.command,
-            conditions=self._conditions(),
+            shared=self._plan.shared,
+            seed=self._plan.seed,
+            failures=tuple(self._failures),
+            command=self._plan.command,
+            conditions=BlockConditions(*conditions.reshape(-1, 2 + len(WITNESSES)).T),
             telemetry=self.telemetry,
-            limits=self.limits,
-            left_out=self.left_out,
-            may_grow=self.plan.most_launches > self.plan.launch_count,
+            limits=self.observation.limits,
+            left_out=self._left_out,
+            may_grow=self._plan.most_launches > self._plan.launch_count,
         )
 
-    def _looked_at(self, side: Side) -> Side:
-        """The side with what was seen of it after its turns, or why nothing was."""
-        why = self.unseen.get(side.name)
-        notes = side.notes if why is None else (*side.notes, f"{side.label}: {why}")
-        if self.plan.separate_because is not None:
-            notes = (f"measured in separate processes: {self.plan.separate_because}", *notes)
-        return replace(side, observed=self.observed.get(side.name), notes=notes)
-
-    def _with_threads(self, place: int, side: Side) -> Side:
-        """The side with the threads that were in force in its iterations, and what was asked."""
-        seen = self.threads.get(place)
-        if not seen:
-            return side
-        (in_force, _), _ = seen.most_common(1)[0]  # of torch
-        asked = self.plan.sides[place].workload.threads
-        note = _threads_note(seen, asked)
-        notes = side.notes if note is None else (*side.notes, f"{side.label}: {note}")
-        return replace(side, threads=in_force, notes=notes)
-
-    def _conditions(self) -> BlockConditions:
-        rows = np.asarray(self.conditions, dtype=np.int64).reshape(-1, 2 + len(WITNESSES))
-        return BlockConditions(*(rows[:, column] for column in range(rows.shape[1])))
+    def _described(self, place: int, side: Side) -> Side:
+        """The side with the threads in force, what was observed of it, and notes on both."""
+        notes = [*side.notes]
+        if self._plan.separate_because is not None:
+            notes.insert(0, f"measured in separate processes: {self._plan.separate_because}")
+        missing = self.observation.missing.get(side.name)
+        if missing is not None:
+            notes.append(f"{side.label}: {missing}")
+        threads = side.threads
+        if seen := self._threads.get(place):
+            ((threads, _), _), *_ = seen.most_common()
+            note = _threads_note(seen, self._plan.sides[place].workload.threads)
+            notes += [] if note is None else [f"{side.label}: {note}"]
+        observed = self.observation.observed.get(side.name)
+        return replace(side, threads=threads, observed=observed, notes=tuple(notes))
 
     def _samples(self) -> Samples:
-        whole = len(self.device_ns)  # Ctrl-C may have come between two columns of a row
-        places = np.asarray(self.places[:whole], dtype=np.int64).reshape(-1, 5)
-        host = np.asarray(self.host_ns[:whole], dtype=np.int64).reshape(-1, len(STAGES))
-        device = np.asarray(self.device_ns, dtype=np.int64).reshape(-1, len(STAGES))
-        switches = np.asarray(self.switches[:whole], dtype=np.int64).reshape(-1, 2)
-        seen = np.asarray(self.witness[:whole], dtype=np.int64).reshape(-1, 3, len(STAGES))
-        launch, turn, block, side, start_ns = (places[:, column] for column in range(5))
+        empty = np.empty((0, ENDS[-1]), dtype=np.int64)
+        samples = np.concatenate([empty, *(block for block, _ in self._blocks)])
+        places, host, device, switches, by_stage = np.split(samples, ENDS[:-1], axis=1)
+        launch, turn, block, side, start_ns = places.T
         return Samples(
             launch=launch,
             turn=turn,
@@ -180,9 +196,7 @@ class Ledger:
             start_ns=start_ns,
             host_ns=host,
             device_ns=device if (device >= 0).any() else None,
-            interruptions=Interruptions(
-                switches[:, 0], switches[:, 1], seen[:, 0], seen[:, 1], seen[:, 2]
-            ),
+            interruptions=Interruptions(*switches.T, *np.split(by_stage, 3, axis=1)),
         )
 
 
@@ -205,19 +219,9 @@ def _side(plan: SidePlan, answer: dict[str, Any]) -> Side:
 
 def _threads_note(seen: Counter[tuple[int, int]], asked: int | None) -> str | None:
     """A line where the threads in force are not those asked for, or not always the same."""
-    told = " or ".join(f"torch {ours}, OpenCV {theirs}" for (ours, theirs), _ in seen.most_common())
+    found = " or ".join(f"torch {ours}, OpenCV {cv}" for (ours, cv), _ in seen.most_common())
     if asked is not None and set(seen) != {(asked, asked)}:
-        return f"{asked} threads were asked for; in its iterations there were: {told}"
+        return f"{asked} threads were asked for; in its iterations there were: {found}"
     if len(seen) > 1:
-        return f"the threads changed while it was measured: {told}"
+        return f"the threads changed while it was measured: {found}"
     return None
-
-
-def _by_stage(marks: list[list[int]] | None) -> tuple[list[int], list[int], list[int]]:
-    """Turn readings at the marks (CPU time, forced and own switches) into differences by stage."""
-    if marks is None:
-        return _UNASKED, _UNASKED, _UNASKED
-    cpu, forced, own = (
-        [then[kind] - first[kind] for first, then in itertools.pairwise(marks)] for kind in range(3)
-    )
-    return cpu, forced, own

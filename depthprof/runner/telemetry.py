@@ -1,10 +1,6 @@
-"""Telemetry: a thread of the parent process that reads GPU and host while the workers measure.
+"""Telemetry: a thread of the parent process that reads GPU and host while the workers measure."""
 
-The parent only waits for its workers, so nothing of this runs inside a process that is measured.
-Whatever goes wrong here is a note, and the run goes on.
-"""
-
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Event, Thread
 from time import perf_counter_ns
 from typing import Any
@@ -19,18 +15,12 @@ from depthprof.system.nvml.library import shut_down
 from depthprof.units import NS_PER_S
 
 STOP_LIMIT_S = 3.0
-"""A reading that takes longer than this hangs in the driver: its thread is left to itself, since
-no program can end it, and the run is not held up."""
+"""A reading that takes longer than this hangs in the driver; its thread cannot be ended, so it is
+left behind."""
 
 FAULTS = (
-    OSError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    LookupError,
-    RuntimeError,
-    MemoryError,
+    *(OSError, ValueError, TypeError, AttributeError, ArithmeticError),
+    *(LookupError, RuntimeError, MemoryError),
 )
 """What a reading may raise beyond NVML's own errors, from an odd driver, binding or /proc."""
 
@@ -47,7 +37,9 @@ def host_row() -> dict[str, int]:
 
 
 class Sampler:
-    """Takes readings every `interval_s` until it is stopped; it raises nothing into the run.
+    """Takes readings every `interval_s` until it is stopped; what goes wrong is a note.
+
+    The parent only waits for its workers, so nothing of this runs in a process that is measured.
 
     Args:
         interval_s: between the beginnings of two readings.
@@ -84,7 +76,7 @@ class Sampler:
             self._notes.append(f"no telemetry: {error}")
 
     def stop(self) -> Telemetry:
-        """End the thread and give what it read; may be called again."""
+        """End the thread; return what it read. May be called again."""
         self._ended.set()
         if self._thread.ident is not None:
             self._thread.join(STOP_LIMIT_S)
@@ -164,7 +156,7 @@ class Sampler:
         self._close()
 
 
-class Watching:
+class RunTelemetry:
     """Telemetry of one run: begun once its sides are known, ended with it.
 
     Args:
@@ -175,14 +167,20 @@ class Watching:
         self._interval_s = interval_s
         self._sampler: Sampler | None = None
 
-    def begin(self, gpu: dict[str, Any] | None, own_count: int) -> None:
-        """Begin, unless it has begun; `gpu` is the fields of a GpuAddress, None on a CPU."""
+    def begin(self, gpus: Mapping[str, Mapping[str, Any]], *, shared: bool) -> None:
+        """Begin with the first side's GPU, unless telemetry has begun.
+
+        Args:
+            gpus: fields of a GpuAddress by side; empty on a CPU.
+            shared: whether one process holds all sides.
+        """
         if self._interval_s is None or self._sampler is not None:
             return
-        address = None if gpu is None else GpuAddress(**gpu)
+        address = next((GpuAddress(**fields) for fields in gpus.values()), None)
+        own_count = 1 if shared else max(1, len(gpus))
         self._sampler = Sampler(self._interval_s, address, own_count)
         self._sampler.start()
 
     def end(self) -> Telemetry | None:
-        """End and give what was read; None where it never began."""
+        """End; return what was read, None where it never began."""
         return None if self._sampler is None else self._sampler.stop()

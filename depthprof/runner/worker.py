@@ -1,7 +1,9 @@
-"""The worker: holds the sides, runs a block of one when told. Runs in its own process."""
+"""The worker: loads the sides and runs a block of one on command, in a process of its own."""
 
 import gc
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
@@ -20,29 +22,36 @@ from depthprof.pipelines.sizing import size_note
 from depthprof.records import Workload, workload_from
 from depthprof.runner.checking import OutputCheck, checkpoint_notes
 from depthprof.runner.clock import clock_for
-from depthprof.runner.iteration import Iteration, StageFailed
-from depthprof.runner.serving import serve, take_block
-from depthprof.runner.together import Together
+from depthprof.runner.iteration import Iteration, StageFailed, take_block
+from depthprof.runner.process import Answer, Command, serve
+from depthprof.runner.sharing import Together
 from depthprof.system.conditions import BlockWatch
 from depthprof.system.machine import device_name, environment, peak_memory_bytes, usable_cores
-from depthprof.system.nvml import GpuAddress, GpuWatch, driver_version, torch_address
+from depthprof.system.nvml import GpuWatch, driver_version, torch_address
 
 MOST_CHECKED = 4
 """So many batches of unlike picture sizes are checked before measuring."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSide:
+    """A side that is ready: checked pipeline, batches of pictures, resolved device."""
+
+    pipeline: Any
+    batches: list[list[Any]]
+    device: str
+    iteration: Iteration
+    watch: BlockWatch
 
 
 class Worker:
     """The sides of one process, loaded once, run block by block."""
 
     def __init__(self) -> None:
-        self._iterations: dict[str, Iteration] = {}
-        self._pipelines: dict[str, Any] = {}
-        self._batches: dict[str, list[list[Any]]] = {}
-        self._watches: dict[str, BlockWatch] = {}
-        self._devices: dict[str, str] = {}
+        self.sides: dict[str, LoadedSide] = {}
         self._together = Together([])
 
-    def load(self, command: dict[str, Any]) -> dict[str, Any]:
+    def load(self, command: Command) -> Answer:
         """Load every side of the command and check one iteration of each.
 
         Returns:
@@ -52,98 +61,68 @@ class Worker:
         self._together = Together(command["sides"])
         for side in command["sides"]:
             _set_threads(resolve_device(workload_from(side["workload"])))
-            with self._together.loading(side):
+            with self._together.loading(side), _named(side["name"]):
                 sides[side["name"]] = self._load_side(side, command)
         self._together.settle()
         gc.collect()
         gc.freeze()  # what is loaded stays: later collections need not walk through it
         device = next((s["device"] for s in sides.values() if s["device"] != "cpu"), "cpu")
+        driver = driver_version() if device.startswith("cuda") else None
         return {
             "sides": sides,
-            "environment": asdict(environment(device, _driver(device))),
+            "environment": asdict(environment(device, driver)),
             "memory_bytes": peak_memory_bytes(),
         }
 
-    def block(self, command: dict[str, Any]) -> dict[str, Any]:
+    def block(self, command: Command) -> Answer:
         """Run a block of one side."""
         name = command["side"]
+        side = self.sides[name]
         try:
-            answer = take_block(
-                self._iterations[name],
-                self._watches[name],
-                self._batches[name],
-                command,
-                torch.no_grad(),
-            )
-            threads = self._together.after_block(name, warming_up=command.get("warming_up", False))
-            return {**answer, "threads": threads}
+            answer = take_block(side.iteration, side.watch, side.batches, command, torch.no_grad())
         except StageFailed as failure:
-            raise _of_side(blame(_cause(failure), failure.stage), name) from failure
+            with _named(name):
+                raise blame(failure.__cause__ or failure, failure.stage) from failure
+        threads = self._together.after_block(name, warming_up=command.get("warming_up", False))
+        return {**answer, "threads": threads}
 
-    def observe(self, command: dict[str, Any]) -> dict[str, Any]:
-        """Look at one untimed iteration of one side."""
+    def observe(self, command: Command) -> Answer:
+        """Observe one untimed iteration of one side."""
         from depthprof.runner.observe import observe  # late: few workers are asked
 
-        name = command["side"]
-        try:
-            with torch.no_grad():
-                seen = observe(
-                    self._pipelines[name],
-                    self._iterations[name].calls,
-                    self._batches[name][0],
-                    self._devices[name],
-                )
-        except PipelineError as error:
-            raise _of_side(error, name) from error
+        side = self.sides[command["side"]]
+        with _named(command["side"]), torch.no_grad():
+            seen = observe(side.pipeline, side.iteration.calls, side.batches[0], side.device)
         return {"observed": asdict(seen)}
 
-    def _load_side(self, side: dict[str, Any], command: dict[str, Any]) -> dict[str, Any]:
-        name = side["name"]
-        try:
-            workload = resolve_device(workload_from(side["workload"]))
-            checkpoint = side["checkpoint"]
-            before = padding() if side.get("placebo") else None
-            pipeline: Any = load_pipeline(
-                side["variant"],
-                workload,
-                checkpoint=None if checkpoint is None else Path(checkpoint),
-            )
-            if before is not None:
-                pipeline = Renamed(pipeline, before)
-            loaded = load_pictures(
-                [Path(image) for image in command["images"]] or None,
-                keeps_aspect=not workload.square,
-                strict=command.get("strict", False),
-            )
-            batches = _batches([array for array, _ in loaded.pictures], workload.batch)
-            names = {id(array): picture.name for array, picture in loaded.pictures}
-            check = OutputCheck(pipeline, workload, side.get("allow", ()), names)
-            started = perf_counter_ns()
-            with torch.no_grad():
-                shapes = [check.shape(batch) for batch in _unlike(batches)]
-            checked_ns = (perf_counter_ns() - started) / len(shapes)
-        except PipelineError as error:
-            raise _of_side(error, name) from error
-        self._batches[name] = batches
-        self._pipelines[name] = pipeline
-        self._iterations[name] = Iteration(pipeline, clock_for(workload.device))
-        gpu = _gpu(workload.device)
-        self._watches[name] = BlockWatch(None if gpu is None else GpuWatch(gpu).read)
-        self._devices[name] = workload.device
-        weights = getattr(pipeline, "weights", None)
+    def _load_side(self, side: dict[str, Any], command: Command) -> Answer:
+        workload = resolve_device(workload_from(side["workload"]))
+        pipeline = _pipeline(side, workload)
+        loaded = load_pictures(
+            [Path(image) for image in command["images"]] or None,
+            keeps_aspect=not workload.square,
+            strict=command.get("strict", False),
+        )
+        batches = _batches([array for array, _ in loaded.pictures], workload.batch)
+        names = {id(array): picture.name for array, picture in loaded.pictures}
+        check = OutputCheck(pipeline, workload, side.get("allow", ()), names)
+        started = perf_counter_ns()
+        with torch.no_grad():
+            shapes = [check.shape(batch) for batch in _unlike(batches)]
+        checked_ns = (perf_counter_ns() - started) / len(shapes)
+        gpu = torch_address(workload.device) if workload.device.startswith("cuda") else None
+        self.sides[side["name"]] = LoadedSide(
+            pipeline,
+            batches,
+            workload.device,
+            Iteration(pipeline, clock_for(workload.device)),
+            BlockWatch(None if gpu is None else GpuWatch(gpu).read),
+        )
+        notes = (size_note(workload), auto_note(side["workload"]["device"], workload.device))
         return {
-            "workload": asdict(workload),
-            "device": workload.device,
-            "device_name": device_name(workload.device),
-            "threads": torch.get_num_threads(),
-            "weights": None if weights is None else asdict(weights),
+            **_facts(side["variant"], pipeline, workload),
             "input_shapes": sorted(set(shapes)),
-            "notes": [
-                *_notes(side["workload"]["device"], workload),
-                *checkpoint_notes(pipeline),
-                *check.notes,
-            ],
-            "code_sha256": code_sha256(side["variant"]),
+            "notes": [*filter(None, notes), *checkpoint_notes(pipeline), *check.notes],
             "gpu": None if gpu is None else asdict(gpu),
             "checked_ns": checked_ns,
             "pictures": [asdict(picture) for _, picture in loaded.pictures],
@@ -151,12 +130,9 @@ class Worker:
         }
 
 
-def limits(command: dict[str, Any]) -> dict[str, Any]:
-    """Measure what this machine and a device can do, unless these limits are known."""
-    from depthprof.system.peak_rates import (  # late: few workers are asked
-        fingerprint_of,
-        measure_limits,
-    )
+def limits(command: Command) -> Answer:
+    """Measure the peak rates of this machine and a device, unless they are known."""
+    from depthprof.system.peak_rates import fingerprint_of, measure_limits  # late: few are asked
 
     workload = resolve_device(workload_from(command["workload"]))
     _set_threads(workload)
@@ -176,12 +152,35 @@ def main() -> None:
     serve({**acts, "limits": limits})
 
 
-def _gpu(device: str) -> GpuAddress | None:
-    return torch_address(device) if device.startswith("cuda") else None
+@contextmanager
+def _named(side: str) -> Iterator[None]:
+    """Note on a pipeline's error of whose side it is."""
+    try:
+        yield
+    except PipelineError as error:
+        error.side = side
+        raise
 
 
-def _driver(device: str) -> str | None:
-    return driver_version() if device.startswith("cuda") else None
+def _pipeline(side: dict[str, Any], workload: Workload) -> Any:
+    """Load a side's pipeline; a placebo lies behind a padding and has another name."""
+    before = padding() if side.get("placebo") else None
+    checkpoint = None if side["checkpoint"] is None else Path(side["checkpoint"])
+    pipeline: Any = load_pipeline(side["variant"], workload, checkpoint=checkpoint)
+    return pipeline if before is None else Renamed(pipeline, before)
+
+
+def _facts(variant: str, pipeline: Any, workload: Workload) -> Answer:
+    """What a side is, by itself and in this process."""
+    weights = getattr(pipeline, "weights", None)
+    return {
+        "workload": asdict(workload),
+        "device": workload.device,
+        "device_name": device_name(workload.device),
+        "threads": torch.get_num_threads(),
+        "weights": None if weights is None else asdict(weights),
+        "code_sha256": code_sha256(variant),
+    }
 
 
 def _batches(arrays: list[Any], size: int) -> list[list[Any]]:
@@ -202,8 +201,8 @@ def _unlike(batches: list[list[Any]]) -> list[list[Any]]:
 def _set_threads(workload: Workload) -> None:
     """Set torch's and OpenCV's threads as asked; on a CPU leave one core free by default.
 
-    A neighbour that takes a core from a parallel region makes all threads wait: with both of two
-    cores in use the same forward took 1.2 to 5 s, with one of them 2.13 to 2.19 s (measured).
+    Another process that takes a core from a parallel region makes all threads wait: with both of
+    two cores in use the same forward took 1.2 to 5 s, with one of them 2.13 to 2.19 s (measured).
     """
     threads = workload.threads
     if threads is None and workload.device == "cpu":
@@ -211,20 +210,6 @@ def _set_threads(workload: Workload) -> None:
     if threads is not None:
         torch.set_num_threads(threads)
         cv2.setNumThreads(threads)
-
-
-def _notes(asked_device: str, workload: Workload) -> list[str]:
-    notes = (size_note(workload), auto_note(asked_device, workload.device))
-    return [note for note in notes if note is not None]
-
-
-def _of_side(error: PipelineError, side: str) -> PipelineError:
-    error.side = side
-    return error
-
-
-def _cause(failure: StageFailed) -> BaseException:
-    return failure.__cause__ or failure
 
 
 if __name__ == "__main__":

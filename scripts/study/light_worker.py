@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from depthprof.runner.clock import HostClock
-from depthprof.runner.iteration import Iteration
-from depthprof.runner.serving import Answer, Command, serve, take_block
+from depthprof.runner.iteration import Iteration, take_block
+from depthprof.runner.process import Answer, Command, serve
 from depthprof.system.conditions import BlockWatch
 from depthprof.system.machine import cpu_name, host_environment, peak_memory_bytes
 from scripts.study.injection import Injection, Slowed

@@ -14,8 +14,8 @@ import numpy as np
 
 from depthprof.records import UNKNOWN, WITNESSES, Policy, Run, Workload
 from depthprof.runner import Plan, SidePlan
-from depthprof.runner.conduct import FEWEST_TURNS
-from depthprof.runner.recorder import Ledger
+from depthprof.runner.recorder import Recorder
+from depthprof.runner.schedule import FEWEST_PAIRS
 from depthprof.stats.interim import LAUNCHES, MORE_LAUNCHES, Look, is_look
 from depthprof.verdict.decision import look_at
 from scripts.study.cells import Cell
@@ -50,26 +50,26 @@ def virtual_run(cell: Cell, policy: Policy) -> Run:
     """Take turns in virtual time until decided or out of turns, as `measure` does in real time."""
     work = Workload(device="cpu", threads=1, seed=cell.seed)
     plan = Plan((SidePlan("a", "baseline", "a", work), SidePlan("b", "candidate", "b", work)))
-    ledger = Ledger(plan)
-    ledger.loaded({side.name: _facts(work) for side in plan.sides}, _environment())
+    recorder = Recorder(plan)
+    recorder.loaded({side.name: _facts(work) for side in plan.sides}, _environment())
     random = np.random.default_rng([cell.seed, len(cell.name), *cell.name.encode()])
     layouts = _layouts(cell, random)
     first, count, since = 0, LAUNCHES, 0
     for turn in range(MOST_TURNS):
-        launch = first + (turn - since) // FEWEST_TURNS % count
+        launch = first + (turn - since) // FEWEST_PAIRS % count
         drift = 1 + DRIFT_RATIO * math.sin(2 * math.pi * turn / DRIFT_TURNS)
         for side in (0, 1) if turn % 2 else (1, 0):
             device = _Device(cell, side, drift * layouts[launch, side], random)
-            ledger.add(launch, turn, 2 * turn + side, side, device.block())
-        ledger.pairs += 1
-        if not is_look(ledger.pairs) or turn + 1 - since < count * FEWEST_TURNS:
+            recorder.add(launch, turn, 2 * turn + side, side, device.block())
+        recorder.pairs += 1
+        if not is_look(recorder.pairs) or turn + 1 - since < count * FEWEST_PAIRS:
             continue
-        found = look_at(run := ledger.run(0.0, "decided"), policy, not first)
+        found = look_at(run := recorder.run(0.0, "decided"), policy, not first)
         if found is Look.END:
             return run
         if found is Look.MORE_LAUNCHES:
             first, count, since = LAUNCHES, MORE_LAUNCHES, turn + 1
-    return ledger.run(0.0, "budget")
+    return recorder.run(0.0, "budget")
 
 
 class _Device:

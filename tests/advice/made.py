@@ -25,7 +25,7 @@ from depthprof.records import (
 )
 from depthprof.verdict.decision import judge
 from tests.records.gpu import LIMITS
-from tests.runs import ledger_of, with_samples
+from tests.runs import recorder_of, with_samples
 
 PICTURE = Picture("made.png", 480, 640)
 DEPTH_BYTES = 480 * 640 * 4
@@ -119,7 +119,7 @@ def made_run(sides: Sequence[Made], *, turns: int, launches: int) -> Run:
                 host.append(_spans_ns(HOST_US, made.host_us))
                 unknown = made.device_us is None
                 device.append([-1] * 7 if unknown else _spans_ns(DEVICE_US, made.device_us or {}))
-    ledger = ledger_of([made.workload_made() for made in sides])
+    ledger = recorder_of([made.workload_made() for made in sides])
     run = with_samples(ledger.run(1.0, "budget"), places, host)
     device_ns = np.asarray(device, dtype=np.int64)
     known = device_ns if (device_ns >= 0).any() else None

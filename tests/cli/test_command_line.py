@@ -15,7 +15,7 @@ from depthprof.cli.sides import side_plans
 from depthprof.errors import BadInput, OutOfMemory
 from depthprof.records import ATTENTIONS, DTYPES, PRODUCTS, SIZES, Policy, Run, Workload
 from depthprof.runner import Plan
-from depthprof.runner.side_options import split_side
+from depthprof.runner.plan import split_side
 from depthprof.verdict.decision import judge
 from tests.runs import simulated
 

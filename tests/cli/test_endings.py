@@ -250,7 +250,7 @@ def test_the_verdict_is_printed_though_the_store_fails(
 def test_ctrl_c_while_tracing_keeps_the_run(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: Told
 ) -> None:
-    monkeypatch.setattr("depthprof.profiling.asking.look_inside", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("depthprof.profiling.client.profile_below", raising(KeyboardInterrupt()))
     assert main(["profile", "v1", "--modules", "--quiet"]) == 2
     assert "no trace and no modules: stopped" in capsys.readouterr().err
     (kept,) = (here / "reports").iterdir()

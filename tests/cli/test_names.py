@@ -63,7 +63,7 @@ def test_what_is_typed_is_read_and_shown(
     assert main([*words, f"--out={name}-out", f"--json={name}.json"]) == 0
     (plan,) = planned
     assert plan.sides[0].variant == f"{name}.py:Mine"  # as it is, not as it is shown
-    assert Path(plan.asked_pictures["images"][0]).samefile(f"{name}.jpg")
+    assert Path(plan.load_command(())["images"][0]).samefile(f"{name}.jpg")
     (written,) = Path(f"{name}-out").iterdir()
     document = json.loads(Path(f"{name}.json").read_text())
     assert written.samefile(document["report"])

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from depthprof.pipelines.contract import METHODS
-from depthprof.profiling.annotate import AnnotatedClock, AnnotatedPipeline, Ranges
-from depthprof.profiling.recording import record
+from depthprof.profiling.recording import AnnotatedClock, AnnotatedPipeline, Ranges, record
 from depthprof.profiling.timeline import in_rows
 from depthprof.profiling.timing import host_stages
 from depthprof.records import STAGES

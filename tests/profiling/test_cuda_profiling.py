@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from depthprof import Workload
-from depthprof.profiling.asking import check_timing, look_inside
+from depthprof.profiling.client import check_timing, profile_below
 from depthprof.records import DEVICE_STAGES, STAGES, TOTAL, Timing
 from depthprof.runner import SidePlan
 from depthprof.runner.clock import CudaClock
@@ -148,7 +148,7 @@ def test_a_stage_is_never_shorter_than_its_kernels(timing: Timing) -> None:
 
 def test_a_trace_has_kernels_and_both_of_our_lines(tmp_path: Path) -> None:
     file = tmp_path / "trace.json.gz"
-    found = look_inside(side("v2"), modules=True, trace=file)
+    found = profile_below(side("v2"), modules=True, trace=file)
     assert found.clock == "device"
     assert {op.kind for op in found.ops} <= {"kernel", "copy", "set"}
     assert any(op.stage == "forward" for op in found.ops)

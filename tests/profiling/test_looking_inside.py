@@ -15,9 +15,9 @@ from depthprof import api, load_pipeline
 from depthprof.cli.main import main
 from depthprof.errors import BadInput, OutOfMemory, PipelineError
 from depthprof.pipelines.pictures.loading import load_pictures
-from depthprof.profiling import asking
-from depthprof.profiling.asking import check_trace, look_inside
-from depthprof.profiling.inside import NO_DEVICE, drilled, timing
+from depthprof.profiling import client
+from depthprof.profiling.client import check_trace, profile_below
+from depthprof.profiling.worker import NO_DEVICE, compare_clocks, profile_pipeline
 from depthprof.records import (
     STAGES,
     TOTAL,
@@ -66,7 +66,7 @@ def side(variant: str) -> SidePlan:
 @pytest.mark.slow
 def test_a_published_pipeline_is_looked_into(tmp_path: Path) -> None:
     file = tmp_path / "trace.json.gz"
-    found = look_inside(side("v1"), modules=True, trace=file, iterations=2)
+    found = profile_below(side("v1"), modules=True, trace=file, iterations=2)
     assert (found.iterations, found.clock, found.trace) == (2, "host", str(file))
     assert [part.group for part in found.parts].count("blocks") == 12
     assert found.forward_ns is not None
@@ -98,7 +98,7 @@ def loaded(variant: str) -> tuple[Any, list[Any]]:
 def test_host_spans_are_held_against_the_profilers_ranges() -> None:
     pipeline, batches = loaded("v2")
     with torch.no_grad():
-        found = timing(pipeline, HostClock(), batches, 3, "cpu")
+        found = compare_clocks(pipeline, HostClock(), batches, 3, "cpu")
     assert timing_from(json.loads(json.dumps(asdict(found)))) == found
     assert found.note == NO_DEVICE
     assert found.adds_up
@@ -115,7 +115,7 @@ def test_host_spans_are_held_against_the_profilers_ranges() -> None:
 def test_a_pipeline_without_a_network_has_ops_but_no_parts(tmp_path: Path) -> None:
     (tmp_path / "flat.py").write_text(FLAT)
     pipeline, batches = loaded(f"{tmp_path / 'flat.py'}:Flat")
-    found = drilled(pipeline, HostClock(), batches, 2, "cpu", modules=True, trace=None)
+    found = profile_pipeline(pipeline, HostClock(), batches, 2, "cpu", modules=True, trace=None)
     assert found.parts == ()
     assert found.forward_ns is found.between_ns is None
     assert "Flat holds no torch.nn.Module" in found.note
@@ -126,7 +126,7 @@ def test_a_network_that_is_never_called_has_no_parts(tmp_path: Path) -> None:
     (tmp_path / "flat.py").write_text(FLAT)
     pipeline, batches = loaded(f"{tmp_path / 'flat.py'}:Flat")
     pipeline.idle = torch.nn.Linear(2, 2)
-    found = drilled(pipeline, HostClock(), batches, 1, "cpu", modules=True, trace=None)
+    found = profile_pipeline(pipeline, HostClock(), batches, 1, "cpu", modules=True, trace=None)
     assert found.parts == ()
     assert "no part of Linear was called" in found.note
 
@@ -174,7 +174,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return DRILLED
 
     monkeypatch.setattr(api, "carry_out", carry_out)
-    monkeypatch.setattr(asking, "look_inside", look)
+    monkeypatch.setattr(client, "profile_below", look)
     return seen
 
 
@@ -234,7 +234,7 @@ def test_a_side_that_cannot_be_traced_keeps_its_profile(
     def fail(*_: object, **__: object) -> None:
         raise OutOfMemory("out of memory under the profiler", side="a", stage="forward")
 
-    monkeypatch.setattr(asking, "look_inside", fail)
+    monkeypatch.setattr(client, "profile_below", fail)
     assert main(["profile", "v1", "--out", str(tmp_path), "--no-store", "--modules"]) == 2
     captured = capsys.readouterr()
     assert "no trace and no modules: out of memory under the profiler" in captured.err
@@ -281,7 +281,7 @@ def test_a_folder_is_no_trace(tmp_path: Path) -> None:
 
 def test_an_unlikely_number_of_iterations_starts_no_worker() -> None:
     with pytest.raises(BadInput, match="1001 iterations"):
-        look_inside(side("v1"), modules=True, trace=None, iterations=1001)
+        profile_below(side("v1"), modules=True, trace=None, iterations=1001)
 
 
 @pytest.mark.slow
@@ -291,7 +291,7 @@ def test_what_a_pipeline_raises_is_named_with_its_stage(tmp_path: Path) -> None:
         FLAT.replace("return batch.mean", f"{tired}return batch.mean")
     )
     with pytest.raises(PipelineError, match="stage forward raised AssertionError: tired"):
-        look_inside(side(f"{tmp_path / 'tired.py'}:Flat"), modules=True, trace=None)
+        profile_below(side(f"{tmp_path / 'tired.py'}:Flat"), modules=True, trace=None)
 
 
 DEVICE = StageTiming("h2d", "device", 52e3, 51e3, 1e3, True, 20e3, 19e3, 3, False)

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.profiler import ProfilerActivity, profile
 
-from depthprof.profiling.annotate import Ranges
-from depthprof.profiling.ops import dearest, self_times
-from depthprof.profiling.recording import _exported
+from depthprof.profiling.parts import dearest, self_times
+from depthprof.profiling.recording import Ranges, _exported
 from depthprof.profiling.timeline import Op, Range, Timeline, read_timeline
 from tests.profiling.made import Machine, iterations
 

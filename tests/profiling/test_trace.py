@@ -9,9 +9,15 @@ import pytest
 from hypothesis import given
 
 from depthprof.errors import OutputError
-from depthprof.profiling.recording import Recording
+from depthprof.profiling.recording import (
+    DEVICE_LINE,
+    HOST_LINE,
+    PROCESS,
+    Recording,
+    with_stages,
+    write_trace,
+)
 from depthprof.profiling.timeline import Alignment, aligned, read_timeline
-from depthprof.profiling.trace import DEVICE_LINE, HOST_LINE, PROCESS, with_stages, write_trace
 from depthprof.records import STAGES
 from tests.profiling.made import Machine, Made, iterations
 

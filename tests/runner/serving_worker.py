@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from depthprof.runner.serving import serve
+from depthprof.runner.process import serve
 
 
 def echo(command: dict[str, Any]) -> dict[str, Any]:

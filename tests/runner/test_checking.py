@@ -14,11 +14,8 @@ from depthprof import load_model
 from depthprof.cli.main import main
 from depthprof.errors import BadOutput
 from depthprof.networks.random_weights import LAST_BIAS
-from depthprof.profiling import asking
 from depthprof.records import Workload
 from depthprof.runner import Plan, SidePlan
-from depthprof.runner.launch import LaunchTaker
-from depthprof.runner.recorder import Ledger
 from depthprof.runner.worker import Worker
 from tests.parameters import golden_picture
 
@@ -189,9 +186,7 @@ def test_pictures_in_a_batch_are_named_and_black_ones_are_no_fault(
 def test_what_is_allowed_reaches_every_worker_that_loads_a_side() -> None:
     side = SidePlan("a", "v2", "v2", WORK, allow=("constant",))
     plan = Plan((side,))
-    taker = LaunchTaker(plan, 0, Ledger(plan), lambda _: None)
-    for command in (taker._load_command(plan.sides), asking._load_command(side, ())):
-        assert [one["allow"] for one in command["sides"]] == [["constant"]]
+    assert [one["allow"] for one in plan.load_command(plan.sides)["sides"]] == [["constant"]]
 
 
 @pytest.mark.slow

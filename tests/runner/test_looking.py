@@ -6,7 +6,7 @@ import pytest
 
 from depthprof import api
 from depthprof.records import Policy, Run, Workload
-from depthprof.runner import Plan, Progress, SidePlan, launch, measure
+from depthprof.runner import Plan, Progress, SidePlan, measure, process_group
 from depthprof.stats.interim import Look
 from depthprof.storage.peak_rates import FOLDER, kept_limits, write_limits
 from depthprof.verdict.decision import judge
@@ -71,7 +71,7 @@ def test_a_side_that_fails_while_looked_at_is_noted_and_the_run_stays() -> None:
 def test_a_worker_that_is_lost_is_not_asked_again(
     variant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launch, "LOOK_LIMIT_S", 0.5)
+    monkeypatch.setattr(process_group, "LOOK_LIMIT_S", 0.5)
     run, _ = measured(plan(variant, "ms:1"))
     assert run.ended == "budget"
     assert not run.failures

@@ -16,9 +16,9 @@ from depthprof.errors import NamesClash, PipelineError, SharedState
 from depthprof.pipelines import own_code
 from depthprof.pipelines.registry import load_pipeline
 from depthprof.records import Workload
-from depthprof.runner import shared_state
-from depthprof.runner.shared_state import changes, read, undo
-from depthprof.runner.together import Together
+from depthprof.runner import shared_state, sharing
+from depthprof.runner.shared_state import read
+from depthprof.runner.sharing import Together, changes, undo
 
 CHANGES = {
     "cv2.resize": "cv2.resize = lambda *a, **k: None",
@@ -247,7 +247,7 @@ def test_threads_are_checked_after_every_block_and_the_rest_is_not() -> None:
 
 
 def test_a_side_alone_may_change_what_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_state, "read", lambda: pytest.fail("nothing is shared"))
+    monkeypatch.setattr(sharing, "read", lambda: pytest.fail("nothing is shared"))
     together = loaded("cv2.resize = print\n")
     assert len(together.after_block("a", warming_up=True)) == 2
 

@@ -14,7 +14,7 @@ from depthprof.cli.parser import build_parser
 from depthprof.errors import BadInput
 from depthprof.records import UNKNOWN, Policy, Run, Telemetry, Workload, decode, encode
 from depthprof.runner import Plan, Progress, SidePlan, measure, telemetry
-from depthprof.runner.telemetry import Sampler, Watching, host_row
+from depthprof.runner.telemetry import RunTelemetry, Sampler, host_row
 from depthprof.stats.interim import Look
 from depthprof.system.nvml import GpuAddress
 from depthprof.verdict.activity import activity
@@ -152,9 +152,9 @@ def test_a_system_without_a_thread_to_give_is_a_note(monkeypatch: pytest.MonkeyP
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", none_left)
-    watching = Watching(0.1)
-    watching.begin(None, 1)
-    taken = watching.end()
+    telemetry_of_run = RunTelemetry(0.1)
+    telemetry_of_run.begin({}, shared=True)
+    taken = telemetry_of_run.end()
     assert taken is not None
     assert "can't start new thread" in taken.notes[0]
 
@@ -166,10 +166,10 @@ def test_stopping_twice_gives_the_same() -> None:
 
 
 def test_nothing_is_read_where_nothing_was_asked() -> None:
-    watching = Watching(None)
-    watching.begin({"uuid": UUID, "pci": None, "index": None}, 1)
-    assert watching.end() is None
-    assert Watching(0.1).end() is None
+    telemetry_of_run = RunTelemetry(None)
+    telemetry_of_run.begin({"a": {"uuid": UUID, "pci": None, "index": None}}, shared=True)
+    assert telemetry_of_run.end() is None
+    assert RunTelemetry(0.1).end() is None
 
 
 @pytest.mark.skipif(not ON_LINUX, reason="only Linux has /proc")
@@ -253,10 +253,10 @@ def test_the_gpu_that_a_worker_named_is_watched(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(telemetry, "Sampler", Noted)
     named = {"uuid": UUID, "pci": None, "index": 0}
-    watching = Watching(0.1)
-    watching.begin(named, 2)
-    watching.begin(None, 1)  # a later launch changes nothing
-    watching.end()
+    telemetry_of_run = RunTelemetry(0.1)
+    telemetry_of_run.begin({"a": named, "b": named}, shared=False)
+    telemetry_of_run.begin({}, shared=True)  # a later process changes nothing
+    telemetry_of_run.end()
     assert seen == [(0.1, GpuAddress(UUID, None, 0), 2)]
 
 

@@ -18,7 +18,7 @@ from depthprof.stats.interim import SEPARATE_LAUNCHES, Look
 from depthprof.stats.paired import FEWEST_SEPARATE, fewest_processes
 from depthprof.verdict import compare
 from depthprof.verdict.decision import judge, look_at
-from tests.runs import TYPICAL_NS, ledger_of, with_samples
+from tests.runs import TYPICAL_NS, recorder_of, with_samples
 
 POLICY = Policy(threshold_ratio=0.05)
 CHANGED = (Status.SLOWER, Status.FASTER)
@@ -52,7 +52,7 @@ def separate(
     rows = np.asarray(TYPICAL_NS) * factors[:, None] * noise
     blocks = product(range(processes), range(turns), (0, 1))
     places = [(process, turn, 2 * turn + side, side, 0) for process, turn, side in blocks]
-    run = ledger_of([Workload(), Workload()]).run(1.0, "budget")
+    run = recorder_of([Workload(), Workload()]).run(1.0, "budget")
     run = with_samples(run, places, rows.reshape(-1, len(STAGES)))
     return replace(run, shared=False, may_grow=False)
 

@@ -10,11 +10,11 @@ from depthprof import api
 from depthprof.errors import BadPicture
 from depthprof.records import LeftOut, Workload
 from depthprof.runner import Plan, SidePlan
-from depthprof.runner.recorder import Ledger
+from depthprof.runner.recorder import Recorder
 from depthprof.runner.worker import Worker
 from tests.names import NAMES
 from tests.pipelines.pictures.made import jpeg
-from tests.runs import ENVIRONMENT, FACTS, ledger_of, vars_of
+from tests.runs import ENVIRONMENT, FACTS, vars_of
 
 SMALL = Workload(input_size=28, device="cpu", threads=1)
 
@@ -29,12 +29,11 @@ def test_a_worker_reads_any_name_and_says_what_it_left_out(tmp_path: Path) -> No
         (tmp_path / f"{name}.jpg").write_bytes(jpeg())
     (tmp_path / f"{NAMES['no UTF-8']}.png").touch()
     plan = Plan((SidePlan("a", "v1", "v1", SMALL),), images=(tmp_path,))
-    side = {"name": "a", "variant": "v1", "workload": vars_of(SMALL), "checkpoint": None}
-    command = json.loads(json.dumps({"sides": [side], **plan.asked_pictures}))
+    command = json.loads(json.dumps(plan.load_command(plan.sides)))
     answer = json.loads(json.dumps(Worker().load(command)))
-    ledger = Ledger(plan)
-    ledger.loaded(answer["sides"], answer["environment"])
-    run = ledger.run(0.0, "budget")
+    recorder = Recorder(plan)
+    recorder.loaded(answer["sides"], answer["environment"])
+    run = recorder.run(0.0, "budget")
     assert len(run.pictures) == len(NAMES)
     assert run.left_out == (LeftOut(r"caf\xe9\xff.png", "is not a picture: the file is empty"),)
     with pytest.raises(BadPicture, match="strict"):
@@ -43,14 +42,14 @@ def test_a_worker_reads_any_name_and_says_what_it_left_out(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("later", [("a.jpg",), ("a.jpg", "c.jpg"), ("a.jpg", "b.jpg", "c.jpg")])
 def test_pictures_that_change_meanwhile_are_not_measured_on(later: tuple[str, ...]) -> None:
-    ledger = ledger_of((Workload(), Workload()))
-    ledger.sides = ()
-    ledger.loaded({"a": told("a.jpg", "b.jpg"), "b": told("a.jpg", "b.jpg")}, ENVIRONMENT)
-    ledger.loaded({"a": told("a.jpg", "b.jpg"), "b": told("a.jpg", "b.jpg")}, ENVIRONMENT)
+    sides = (SidePlan("a", "v1", "v1", Workload()), SidePlan("b", "v2", "v2", Workload()))
+    recorder = Recorder(Plan(sides))
+    recorder.loaded({"a": told("a.jpg", "b.jpg"), "b": told("a.jpg", "b.jpg")}, ENVIRONMENT)
+    recorder.loaded({"a": told("a.jpg", "b.jpg"), "b": told("a.jpg", "b.jpg")}, ENVIRONMENT)
     with pytest.raises(BadPicture, match="changed while measuring"):
-        ledger.loaded({"a": told(*later), "b": told(*later)}, ENVIRONMENT)
+        recorder.loaded({"a": told(*later), "b": told(*later)}, ENVIRONMENT)
     with pytest.raises(BadPicture, match="changed while measuring"):
-        ledger.loaded({"a": told("a.jpg", "b.jpg"), "b": told(*later)}, ENVIRONMENT)
+        recorder.loaded({"a": told("a.jpg", "b.jpg"), "b": told(*later)}, ENVIRONMENT)
 
 
 def test_strict_reaches_the_plan_from_python(

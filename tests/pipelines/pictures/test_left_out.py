@@ -202,7 +202,7 @@ def test_links_are_followed_and_keep_their_names(photos: Path) -> None:
     (photos.parent / "link").symlink_to("photos")
     for path in (photos.parent / "link", photos / "linked.png"):
         plan = Plan((SidePlan("a", "v1", "v1", Workload()),), images=(path,))
-        asked = [Path(image) for image in plan.asked_pictures["images"]]
+        asked = [Path(image) for image in plan.load_command(())["images"]]
         loaded = load_pictures(asked, keeps_aspect=True)
         assert [picture.name for _, picture in loaded.pictures] == ["linked.png"]
     assert np.array_equal(loaded.pictures[0][0], cv2.imread(str(photos / "linked.png")))

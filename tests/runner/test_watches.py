@@ -16,10 +16,8 @@ import torch
 from torch.nn import functional
 
 from depthprof.records import Memory
-from depthprof.runner.observe.frames import FrameWatch
-from depthprof.runner.observe.memory import PeakWatch
-from depthprof.runner.observe.operators import OperatorWatch, fused_attention, host_end
-from depthprof.runner.observe.traits import Seen, traits_of
+from depthprof.runner.observe import Extent, PeakWatch, traits_of
+from depthprof.runner.watches import FrameWatch, OperatorWatch, fused_attention, host_end
 
 
 def attention(values: torch.Tensor) -> torch.Tensor:
@@ -319,19 +317,20 @@ def test_weights_lie_in_what_is_allocated_and_that_in_what_is_reserved(
     assert memory.device_reserved_bytes - memory.device_allocated_bytes == most[1] - most[0]
 
 
-NOTHING = Seen(0, 0, Counter(), 0, "", 0, "", Counter(), 0, "", 0)
-
-
 def test_a_stage_that_shows_nothing_has_no_trait() -> None:
+    nothing = (OperatorWatch(), FrameWatch(1), ((), ()), "")
     for stage in ("preprocess", "h2d", "forward", "postprocess", "sync", "d2h"):
-        assert list(traits_of(stage, NOTHING, "")) == []
-    (only,) = traits_of("return", NOTHING, "")
+        assert list(traits_of(stage, *nothing)) == []
+    (only,) = traits_of("return", *nothing)
     assert (only.code, only.amount) == ("product_bytes", 0)
 
 
-def test_a_fused_call_that_torch_writes_out_is_told_as_fused() -> None:
-    called = Seen(0, 0, Counter(), 0, "", 0, "", Counter(), 2, "cpu", 0)
-    found = {trait.code: trait for trait in traits_of("forward", called, "cuda:0")}
+def test_a_fused_call_that_torch_writes_out_counts_as_fused() -> None:
+    frames = FrameWatch(1)
+    frames.fused_calls = 2
+    moved = ([Extent("cpu", 0, 0, 4)], ())
+    traits = traits_of("forward", OperatorWatch(), frames, moved, "cuda:0")
+    found = {trait.code: trait for trait in traits}
     assert found["sdpa_attention"].amount == 2
     assert "published_attention" not in found
     assert found["weights_on"].where == "cuda:0"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from depthprof.errors import PipelineError
 from depthprof.networks import DepthAnything
 from depthprof.networks.random_weights import fill
-from depthprof.runner.observe.nonfinite import where_nonfinite
+from depthprof.runner.checking import where_nonfinite
 from tests.networks.test_network import tiny
 
 BATCH = torch.ones(1, 3, 28, 28)

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from depthprof.runner.observe.networks import devices, networks, weights, weights_bytes
-from depthprof.runner.observe.traffic import extents, traffic
+from depthprof.runner.checking import devices, networks, weights, weights_bytes
+from depthprof.runner.observe import extents, traffic
 
 shapes = st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple)
 

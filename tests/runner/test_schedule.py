@@ -14,14 +14,14 @@ from depthprof import errors
 from depthprof.records import WARM_UP_TURN, Policy, Run, Workload
 from depthprof.report.gated import side_remarks
 from depthprof.report.wording import facts
-from depthprof.runner import Plan, Progress, SidePlan, conduct, launch, measure
-from depthprof.runner.plan import first_order, turn_order
-from depthprof.runner.warm_up import MOST_PER_BLOCK, iterations_for, settled, warm_up_end
+from depthprof.runner import Plan, Progress, SidePlan, measure, process_group, schedule
+from depthprof.runner.plan import first_order, pair_order
+from depthprof.runner.process_group import MOST_PER_BLOCK, iterations_for, settled, warm_up_end
 from depthprof.stats.interim import LAUNCHES, SEPARATE_LAUNCHES, Look, is_look
 from depthprof.verdict import decision
 from depthprof.verdict.decision import judge
 from depthprof.verdict.unpaired import gate_turns
-from tests.runs import ledger_of
+from tests.runs import recorder_of
 
 FAKE = "tests.runner.fake_worker"
 SECOND_LOOK_PAIRS = 18
@@ -65,7 +65,7 @@ def test_samples_are_judged_as_the_sides_really_were() -> None:
 def test_it_ends_early_once_decided_but_not_before_every_launch_was_heard() -> None:
     run, _ = measured(plan("ms:1", "ms:1", budget_s=30), enough=True)
     assert run.ended == "decided"
-    assert min(item.turns for item in run.launches) >= conduct.FEWEST_TURNS
+    assert min(item.turns for item in run.launches) >= schedule.FEWEST_PAIRS
     pairs = sum(item.turns for item in run.launches)
     assert is_look(pairs)
     assert pairs < 100
@@ -104,7 +104,7 @@ def test_launches_take_turns_where_memory_allows() -> None:
 
 
 def test_launches_follow_each_other_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conduct, "free_memory_bytes", lambda: 10_000_000)
+    monkeypatch.setattr(schedule, "free_memory_bytes", lambda: 10_000_000)
     run, _ = measured(plan("ms:1", "ms:1", budget_s=30), enough=True)
     assert launches_in_order(run) == [0, 1, 2]
     # Decided at the first look, the next launch is heard; the run ends with a look at all of it.
@@ -123,14 +123,14 @@ def test_launches_that_scatter_are_followed_by_more_once(monkeypatch: pytest.Mon
             return Look.MORE_LAUNCHES
         judged = run.samples.turn != WARM_UP_TURN
         pairs = len(set(zip(run.samples.launch[judged], run.samples.turn[judged], strict=True)))
-        return Look.GO_ON if pairs < conduct.TURNS_TO_GROW * LAUNCHES else Look.END
+        return Look.GO_ON if pairs < schedule.PAIRS_TO_GROW * LAUNCHES else Look.END
 
     run = measure(plan("ms:1", "ms:1", budget_s=20, launches=None), lambda _: None, look_at)
     early = (LAUNCHES, False)
     assert asked == {early, (LAUNCHES, True), (LAUNCHES + 4, False)}
     assert len(run.launches) == LAUNCHES + 4
     assert run.ended == "decided"
-    assert min(item.turns for item in run.launches) >= conduct.FEWEST_TURNS
+    assert min(item.turns for item in run.launches) >= schedule.FEWEST_PAIRS
     kept = measure(plan("ms:1", "ms:1", budget_s=20, launches=3), lambda _: None, look_at)
     assert len(kept.launches) == 3
     poor = measure(plan("ms:1", "ms:1", budget_s=0.2, launches=None), lambda _: None, look_at)
@@ -141,7 +141,7 @@ def test_turns_too_long_for_many_are_shared_out_fairly() -> None:
     run, _ = measured(plan("ms:50", "ms:50", budget_s=0.6))
     turns = [item.turns for item in run.launches]
     assert sum(turns) >= 5
-    assert max(turns) - min(turns) <= conduct.FEWEST_TURNS  # a segment has so many
+    assert max(turns) - min(turns) <= schedule.FEWEST_PAIRS  # a segment has so many
 
 
 def test_launches_that_scatter_too_much_end_a_run_that_has_decided_nothing() -> None:
@@ -154,7 +154,7 @@ def test_launches_that_scatter_too_much_end_a_run_that_has_decided_nothing() -> 
 def test_a_run_whose_last_pairs_were_not_looked_at_is_not_called_decided(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(conduct, "free_memory_bytes", lambda: 10_000_000)
+    monkeypatch.setattr(schedule, "free_memory_bytes", lambda: 10_000_000)
     seen: list[int] = []
 
     def look_at(run: Run, _: bool) -> Look:
@@ -244,11 +244,11 @@ def test_threads_are_those_in_force_in_the_iterations(asked: int | None, said: s
 
 
 def test_threads_that_change_between_blocks_are_said() -> None:
-    ledger = ledger_of([Workload()])
+    recorder = recorder_of([Workload()])
     for turn, threads in enumerate([(4, 4), (4, 4), (1, 4)]):
         answer = {"marks_ns": [list(range(8))], "device_ns": [], "threads": threads}
-        ledger.add(0, turn, turn, 0, answer)
-    (side,) = ledger.run(1.0, "budget").sides
+        recorder.add(0, turn, turn, 0, answer)
+    (side,) = recorder.run(1.0, "budget").sides
     assert side.threads == 4
     assert "torch 4, OpenCV 4 or torch 1, OpenCV 4" in side.notes[-1]
 
@@ -286,7 +286,7 @@ def test_a_failure_before_anything_was_measured_is_a_refusal(variant: str) -> No
 
 
 def test_a_hanging_side_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "BLOCK_LIMIT_S", 1.0)
+    monkeypatch.setattr(process_group, "BLOCK_LIMIT_S", 1.0)
     run, _ = measured(plan("ms:1", "hang@6", budget_s=5))
     assert [(item.code, item.side) for item in run.failures] == [("worker_lost", "b")]
     assert "no answer within 1 s" in run.failures[0].text
@@ -318,7 +318,7 @@ def test_ctrl_c_before_anything_was_measured_is_passed_on() -> None:
 def test_both_blocks_of_a_pair_come_after_the_same_side(first: tuple[str, str]) -> None:
     # Found by measuring: V2's colouring slows the next preprocess, whosever it is. With orders
     # drawn anew for every other turn, V1 came after V2 in 62 % of cases and was blamed for it.
-    sides = [side for turn in range(50) for side in turn_order(first, turn)]
+    sides = [side for turn in range(50) for side in pair_order(first, turn)]
     before = [first[0], *sides]
     for pair in range(50):
         assert before[2 * pair] == before[2 * pair + 1]

@@ -1,15 +1,14 @@
-"""Looking inside, as the doors ask for it: a worker is started, asked once, and ended."""
+"""Profiling below the stage, from the parent process: a worker is started, asked and ended."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from depthprof.errors import BadInput
 from depthprof.records import Drilled, Timing, drilled_from, timing_from
-from depthprof.runner import SidePlan
-from depthprof.runner.launch import BLOCK_LIMIT_S, LOAD_LIMIT_S
+from depthprof.runner import Plan, SidePlan
 from depthprof.runner.process import Layout, WorkerProcess
+from depthprof.runner.process_group import BLOCK_LIMIT_S, LOAD_LIMIT_S
 
 WORKER = "depthprof.profiling.worker"
 TRACE_ITERATIONS = 3
@@ -18,7 +17,7 @@ MOST_ITERATIONS = 1000
 """The profiler keeps everything in memory: a few thousand events an iteration."""
 
 
-def look_inside(
+def profile_below(
     side: SidePlan,
     images: Sequence[Path] = (),
     *,
@@ -26,10 +25,10 @@ def look_inside(
     trace: Path | None,
     iterations: int = TRACE_ITERATIONS,
 ) -> Drilled:
-    """Trace some iterations of a side in a worker of their own.
+    """Trace some iterations of a side below its stages, in a worker of their own.
 
     Args:
-        side: what to look into. images: pictures and folders.
+        side: what to profile. images: pictures and folders.
         modules: time the parts of the network, and sum up kernels or operators.
         trace: file to write a Chrome trace to, None for none.
         iterations: traced ones.
@@ -38,13 +37,13 @@ def look_inside(
         DepthprofError: refused, the side failed, or the trace could not be written.
     """
     command = {"modules": modules, "trace": None if trace is None else str(trace.resolve())}
-    return drilled_from(_ask("drill", side, images, iterations, command))
+    return drilled_from(_ask("profile", side, images, iterations, command))
 
 
 def check_timing(
     side: SidePlan, images: Sequence[Path] = (), iterations: int = TIMING_ITERATIONS
 ) -> Timing:
-    """Hold our clocks against torch.profiler's in a worker of their own; errors as above."""
+    """Compare our clocks with torch.profiler's in a worker of their own; errors as above."""
     return timing_from(_ask("timing", side, images, iterations, {}))
 
 
@@ -73,26 +72,12 @@ def check_trace(trace: Path) -> None:
 
 
 def _ask(
-    what: str, side: SidePlan, images: Sequence[Path], iterations: int, more: dict[str, Any]
+    what: str, side: SidePlan, images: Sequence[Path], iterations: int, options: dict[str, Any]
 ) -> dict[str, Any]:
     check_iterations(iterations)
+    plan = Plan((side,), images=tuple(images))
     with WorkerProcess(Layout(0, 0), WORKER, side.folder, side.instead_of) as worker:
-        loaded = worker.ask(_load_command(side, images), LOAD_LIMIT_S)
+        loaded = worker.ask(plan.load_command(plan.sides), LOAD_LIMIT_S)
         device = loaded["sides"][side.name]["device"]
         command = {"command": what, "side": side.name, "device": device, "iterations": iterations}
-        return worker.ask({**command, **more}, BLOCK_LIMIT_S)
-
-
-def _load_command(side: SidePlan, images: Sequence[Path]) -> dict[str, Any]:
-    wanted = {
-        "name": side.name,
-        "variant": side.variant,
-        "workload": asdict(side.workload),
-        "checkpoint": None if side.checkpoint is None else str(side.checkpoint.resolve()),
-        "allow": list(side.allow),
-    }
-    return {
-        "command": "load",
-        "sides": [wanted],
-        "images": [str(image.absolute()) for image in images],
-    }
+        return worker.ask({**command, **options}, BLOCK_LIMIT_S)
