@@ -24,7 +24,6 @@ def test_batch(
         batch=depth_batch,
         input_size=depth_asked.batch_input_size,
         budget_s=depth_asked.batch_budget_s,
-        launches=depth_asked.batch_launches,
         of=variant,
         stage=stage,
     )

@@ -12,7 +12,7 @@ from depthprof.cli.keeping import keep, opened
 from depthprof.cli.options import policy_options
 from depthprof.cli.planning import carry_out, plan_from
 from depthprof.errors import EXIT_REFUSED, BadInput, DepthprofError, OutputError, StoreError
-from depthprof.records import Calibration, Digest, Gated, Judged, Policy, Side, SideGate
+from depthprof.records import Digest, Gated, Judged, Policy, SideGate
 from depthprof.runner import SidePlan
 from depthprof.storage.settings import GateSettings, Settings, read_settings
 from depthprof.storage.text_files import append_text
@@ -72,6 +72,7 @@ def gate_policy(
 
 
 def _with_baseline(arguments: Namespace, settings: Settings) -> tuple[Gated, DepthprofError | None]:
+    from depthprof.verdict.noise import kept_calibration
     from depthprof.verdict.unpaired import gate_asked, gate_digests
 
     policy_of = gate_policy(arguments, settings.gate, "unpaired")
@@ -89,15 +90,7 @@ def _with_baseline(arguments: Namespace, settings: Settings) -> tuple[Gated, Dep
             " measure first, or name a side to measure now, such as `depthprof gate v2`"
         )
     only = None if side is None else side.label
-    return gate_digests(baseline, candidate, policy_of, allow, _calibration, only), lost
-
-
-def _calibration(run: Digest, side: Side) -> Calibration | None:
-    """What this machine was found able to tell apart of a side, if anybody asked."""
-    from depthprof.storage.calibrations import find_calibration
-    from depthprof.verdict.noise import fingerprint_of
-
-    return find_calibration(fingerprint_of((side,), run.environment, run.pictures, shared=True))
+    return gate_digests(baseline, candidate, policy_of, allow, kept_calibration, only), lost
 
 
 def _baseline(arguments: Namespace, settings: GateSettings) -> Digest:

@@ -31,16 +31,17 @@ def pytest_configure(config: pytest.Config) -> None:
             asked(config)
         except BadInput as error:
             raise pytest.UsageError(f"depthprof: {error}") from None
+    from depthprof.pytest_plugin import fixture
+
+    register = config.pluginmanager.register
     if any(config.pluginmanager.hasplugin(name) for name in BENCHMARK):
-        from depthprof.pytest_plugin import beside, fixture, guarding
+        from depthprof.pytest_plugin import beside
 
-        config.pluginmanager.register(fixture, "depthprof-fixture")
-        config.pluginmanager.register(beside.Beside(config, STARTED), "depthprof-beside-benchmark")
-        config.pluginmanager.register(guarding.LastWord(), "depthprof-last-word")
+        register(fixture, "depthprof-fixture")
+        register(beside.Beside(config, STARTED), "depthprof-beside-benchmark")
+        register(beside.LastWord(), "depthprof-last-word")
     else:
-        from depthprof.pytest_plugin import without
-
-        config.pluginmanager.register(without, "depthprof-without-benchmark")
+        register(fixture.Without(), "depthprof-without-benchmark")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,21 +1,38 @@
-"""Beside pytest-benchmark: its storage apart by machine, its files with our samples, our account.
+"""Hooks beside pytest-benchmark: what it loads, saves and says of our entries.
 
 Everything here waits until a test of ours is collected: sessions without one stay as they are.
+Errors that nobody foresaw are no failed tests: the session ends with pytest's exit code 3. pytest
+does not catch what is raised at a session's end: Python would end with 1, as for failed tests.
 """
 
 import copy
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
 import pytest
 
 from depthprof.errors import BadInput
-from depthprof.pytest_plugin.guarding import guarded
-from depthprof.pytest_plugin.selected import Selected
+from depthprof.pytest_plugin.absent import Selected
 
 FIXTURE = "depth_profile"
+
+unforeseen_key = pytest.StashKey[list[str]]()
+"""A sentence for each unforeseen error of the session."""
+
+
+@contextmanager
+def guarded(config: pytest.Config) -> Iterator[None]:
+    """Go on after what is not foreseen: it is noted, and its details are in a file."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - the one place of the plugin: a hook must not raise
+        from depthprof.storage import crash_reports
+
+        text = crash_reports.reported(error, ["pytest", *map(str, config.invocation_params.args)])
+        config.stash.setdefault(unforeseen_key, []).append(text)
 
 
 class Beside:
@@ -32,7 +49,6 @@ class Beside:
         self._compare = config.option.benchmark_compare
         self._checks: tuple[Any, ...] = ()
         self._remarks: list[str] = []
-        self._unlike: list[str | None] = []
         self._runs: dict[Any, Any] = {}
         self._tests = Selected(config)
         config.option.benchmark_compare = []  # loaded once it is known whose tests these are
@@ -64,12 +80,16 @@ class Beside:
             self._load(bench)
 
     def _prepare(self, bench: Any) -> None:
-        from depthprof.pytest_plugin.machines import folder_name, machine_facts
+        from depthprof.pytest_plugin.earlier import allowed
+        from depthprof.pytest_plugin.measuring import folder_name, machine_facts
         from depthprof.pytest_plugin.options import asked
         from depthprof.pytest_plugin.session import DepthSession, OthersOnly, session_key
+        from depthprof.verdict.policy import policy_for
 
         try:
-            known = asked(self._config)
+            known, limits = asked(self._config), allowed(self._checks)
+            for options in limits.options:
+                policy_for("unpaired", known.settings.gate, "small", options)
         except BadInput as error:
             raise pytest.UsageError(f"depthprof: {error}") from None
         if self._checks and not self._compare:
@@ -78,7 +98,7 @@ class Beside:
                 " to compare with"
             )
         facts = machine_facts(known.settings.device, known.settings.threads)
-        self._session = DepthSession(known, facts, self._checks, remarks=self._remarks)
+        self._session = DepthSession(known, facts, limits, remarks=self._remarks)
         self._config.stash[session_key] = self._session
         bench.compare_fail = [OthersOnly(check) for check in self._checks]
         bench.machine_id = folder_name(bench.machine_id, facts)
@@ -104,27 +124,15 @@ class Beside:
         if not bench.compared_mapping:
             bench.compare_fail = []  # nothing can fail, and that is said
         self._runs = dict(bench.compared_mapping)
-        self._session.hold_against(self._runs, self._unlike)
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_benchmark_compare_machine_info(self, compared_benchmark: dict[str, Any]) -> None:
-        """Keep in what the machine of an earlier run was another."""
-        if not self._ours:
-            return
-        from depthprof.pytest_plugin.machines import unlike_machines
-        from depthprof.storage.benchmark_files import KEY
-
-        before = compared_benchmark.get("machine_info", {}).get(KEY) or {}
-        allow = self._session.asked.settings.gate.allow
-        self._unlike.append(unlike_machines(self._session.facts, before, allow))
+        self._session.compare_with(self._runs)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
-        """Tell of GPU, driver, torch and threads."""
+        """Add GPU, driver, torch and threads."""
         if not self._ours:
             return
         with guarded(self._config):
-            from depthprof.pytest_plugin.machines import fingerprint
+            from depthprof.pytest_plugin.measuring import fingerprint
             from depthprof.storage.benchmark_files import KEY
 
             facts = self._session.facts
@@ -146,23 +154,25 @@ class Beside:
                     entry["stats"]["data"] = data[entry["fullname"]]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Say what an earlier run has and this one has not; where nothing was compared, no pass."""
-        with guarded(self._config):
-            self._hold_sets(session)
-
-    def _hold_sets(self, session: pytest.Session) -> None:
+        """Name what was not measured; where nothing was compared, a gate does not pass."""
         bench = self._config._benchmarksession  # type: ignore[attr-defined]
         off = bench.disabled or bench.skip or self._config.option.collectonly
-        if off or not self._compare or not (self._ours or self._runs):
-            return
-        from depthprof.pytest_plugin.absent import Outcome, no_pass
+        if self._compare and not off and (self._ours or self._runs):
+            with guarded(self._config):
+                self._end(session, bench)
 
-        outcome = Outcome(self._runs, bench.benchmarks, self._tests)
-        if not (self._ours or outcome.is_lost):
+    def _end(self, session: pytest.Session, bench: Any) -> None:
+        from depthprof.pytest_plugin.absent import absent_lines
+        from depthprof.storage.benchmark_files import own_part
+
+        measured = {made.fullname: own_part(made.extra_info) for made in bench.benchmarks}
+        lines, is_lost = absent_lines(self._runs, measured, self._tests)
+        if not (self._ours or is_lost):
             return
-        self._remarks += outcome.lines
-        compared = outcome.others_compared + (self._session.compared if self._ours else 0)
-        if compared:
+        self._remarks += lines
+        others = {name for name, part in measured.items() if part is None}
+        compared = sum(len(entries.keys() & others) for entries in self._runs.values())
+        if compared + (self._session.compared if self._ours else 0):
             return
         is_saved = bool(bench.benchmarks and (bench.save or bench.autosave))
         self._remarks.append(no_pass(is_gate=bool(self._checks), is_saved=is_saved))
@@ -171,22 +181,57 @@ class Beside:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
-        """Tell what was not compared, and where the time went."""
+        """Show the verdicts, what was not compared, and where the time went."""
         try:
             return (yield)
         finally:
             with guarded(self._config):
-                self._tell(terminalreporter)
+                self._summarise(terminalreporter)
 
-    def _tell(self, reporter: pytest.TerminalReporter) -> None:
+    def _summarise(self, reporter: pytest.TerminalReporter) -> None:
+        if self._ours:
+            from depthprof.pytest_plugin.earlier import table
+
+            for earlier in self._session.earlier:
+                if earlier.rows:
+                    reporter.write_sep("-", f"depthprof: compared with {earlier.path}")
+                    reporter.write("\n".join([*table(earlier.rows), "", ""]))
         for remark in dict.fromkeys(self._remarks):
             reporter.write_line(f"depthprof: {remark}")
         measured = self._session.measurements.all if self._ours else ()
         if measured:
-            from depthprof.pytest_plugin.measuring import account_of, account_sentence
+            from depthprof.pytest_plugin.measuring import time_sentence
 
-            account = account_of(measured, monotonic() - self._started)
-            reporter.write_line(account_sentence(account, len(measured)))
+            whole_s = monotonic() - self._started
+            reporter.write_line(f"depthprof: {time_sentence(measured, whole_s)}")
+
+
+class LastWord:
+    """Outermost at a session's end: unforeseen errors are shown last, and decide."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
+        """End as after an internal error of pytest, if one of ours was noted."""
+        try:
+            return (yield)
+        finally:
+            noted = session.config.stash.get(unforeseen_key, [])
+            reporter = session.config.pluginmanager.getplugin("terminalreporter")
+            for text in dict.fromkeys(noted):
+                if reporter is not None:
+                    reporter.write_line(f"INTERNAL ERROR of depthprof: {text}", red=True)
+            if noted:
+                session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+
+
+def no_pass(*, is_gate: bool, is_saved: bool) -> str:
+    """What to say where nothing was compared, and what to do where a gate was asked for."""
+    if not is_gate:
+        return "nothing was compared"
+    remedy = "save a run to compare with (--benchmark-autosave), or name another one"
+    if is_saved:
+        remedy = "this run is saved, so the next one is compared with it"
+    return f"nothing was compared, which is no pass for --benchmark-compare-fail; {remedy}"
 
 
 def lost_runs(config: pytest.Config, bench: Any) -> dict[Any, Any]:
@@ -195,7 +240,7 @@ def lost_runs(config: pytest.Config, bench: Any) -> dict[Any, Any]:
     They are those that pytest-benchmark loaded, or else the ones in the folder of this machine.
     """
     from depthprof.pytest_plugin.absent import own_entries
-    from depthprof.pytest_plugin.machines import folder_name, machine_facts
+    from depthprof.pytest_plugin.measuring import folder_name, machine_facts
     from depthprof.pytest_plugin.options import asked
 
     runs = dict(bench.compared_mapping)

@@ -1,8 +1,8 @@
-"""The fixture `depth_profile`. Imports nothing of depthprof's until a test calls it."""
+"""The fixtures of a test. Nothing of depthprof's is imported until a test calls one."""
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 XDIST = (
     "depthprof measures one thing at a time and was asked to run beside other tests: pytest-xdist"
     " is active. Run these tests by themselves with -n 0 (or -p no:xdist)"
+)
+WITHOUT = (
+    "depth_profile records its figures with pytest-benchmark, which is switched off"
+    " (-p no:benchmark) or not installed; leave the option out, or install pytest-benchmark"
 )
 DISABLED = "nothing is measured: benchmarks are disabled (--benchmark-disable)"
 
@@ -26,7 +30,7 @@ def depth_profile(request: pytest.FixtureRequest, benchmark: Any) -> DepthProfil
     """Measure one or two variants stage by stage and make each stage a benchmark of its own.
 
     Call it as `depth_profile("v1", "v2", input_size=98)`: the first variant is the baseline, and
-    keywords are those of `depthprof.Workload`, or budget_s, launches, images, strict, checkpoint.
+    keywords are those of `depthprof.Workload`, or budget_s, processes, images, strict, checkpoint.
     What is not given comes from the options --depth-..., from [tool.depthprof], or is the default.
     `of` and `stage` record one variant or some stages alone; all the tests of a session that ask
     for the same measurement share it. It returns a `depthprof.Judged`. With --benchmark-compare a
@@ -42,16 +46,25 @@ def depth_profile(request: pytest.FixtureRequest, benchmark: Any) -> DepthProfil
         __tracebackhide__ = True
         benchmark._mode = MODE  # or pytest-benchmark warns that its fixture was not used
         _refuse_or_skip(request.config, benchmark)
-        from depthprof.pytest_plugin.guarding import guarded
+        from depthprof.pytest_plugin.beside import guarded
 
         stages = (stage,) if isinstance(stage, str) else None if stage is None else tuple(stage)
         with guarded(request.config):
-            from depthprof.pytest_plugin.calling import Call, answer
+            from depthprof.pytest_plugin.session import Call, answer
 
             return answer(request, benchmark, Call(variants, options, of, stages))
         pytest.fail("depthprof: not measured, see the end of the session", pytrace=False)
 
     return measured
+
+
+class Without:
+    """Takes the place of these fixtures where pytest-benchmark is missing."""
+
+    @pytest.fixture
+    def depth_profile(self) -> NoReturn:
+        """Fail the test with a sentence."""
+        pytest.fail(WITHOUT, pytrace=False)
 
 
 @pytest.fixture

@@ -1,15 +1,23 @@
-"""A measurement for many tests: taken when the first of them needs it, then kept."""
+"""A measurement for many tests, the machine it is taken on, and where a session's time went."""
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib import metadata
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from depthprof.errors import DepthprofError
+from depthprof.pytest_plugin.entries import Recorded
 from depthprof.records import Judged, Policy, Run
 from depthprof.runner import Plan
 from depthprof.storage.settings import GateSettings
+from depthprof.system.machine import cpu_name, usable_cores
+from depthprof.system.nvml import NvmlAbsent, driver_version
 from depthprof.verdict.policy import policy_for
 
 Measure = Callable[[Plan, Policy], Judged]
@@ -19,7 +27,7 @@ Measure = Callable[[Plan, Policy], Judged]
 class Measurements:
     """Every plan that was carried out in this session, with what came of it.
 
-    A plan that was refused or failed is not tried again: each test that needs it hears the same.
+    A plan that was refused or failed is not tried again: each test that needs it fails alike.
 
     Attributes:
         measure: carries out a plan. settings: what counts as slower, by model.
@@ -27,10 +35,9 @@ class Measurements:
 
     measure: Measure
     settings: GateSettings = field(default_factory=GateSettings)
-    _judged: dict[Plan, Judged] = field(default_factory=dict)
-    _refused: dict[Plan, DepthprofError] = field(default_factory=dict)
+    _known: dict[Plan, Recorded | DepthprofError] = field(default_factory=dict)
 
-    def of(self, plan: Plan) -> Judged:
+    def of(self, plan: Plan) -> Recorded:
         """Return what a plan came to, carrying it out if no test needed it before.
 
         Raises:
@@ -38,80 +45,52 @@ class Measurements:
             KeyboardInterrupt: Ctrl-C while measuring; what was measured is dropped, since a run
                 that was cut short is not to be compared with later ones.
         """
-        if plan in self._refused:
-            raise self._refused[plan]
-        if plan not in self._judged:
-            self._judged[plan] = self._carried_out(plan)
-        return self._judged[plan]
+        if plan not in self._known:
+            self._known[plan] = self._carried_out(plan)
+        found = self._known[plan]
+        if isinstance(found, DepthprofError):
+            raise found
+        return found
 
     @property
     def all(self) -> tuple[Judged, ...]:
         """Every measurement so far, in the order taken."""
-        return tuple(self._judged.values())
+        return tuple(one.judged for one in self._known.values() if isinstance(one, Recorded))
 
-    def _carried_out(self, plan: Plan) -> Judged:
+    def _carried_out(self, plan: Plan) -> Recorded | DepthprofError:
         try:
             model = plan.sides[-1].workload.model
             judged = self.measure(plan, policy_for("paired", self.settings, model))
         except DepthprofError as error:
-            self._refused[plan] = error
-            raise
+            return error
         if judged.run.ended == "interrupted":
             raise KeyboardInterrupt
-        return judged
+        return Recorded(judged)
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Where the time of a session went, in seconds.
+def time_sentence(measured: tuple[Judged, ...], whole_s: float) -> str:
+    """Say where the time of a session went, in one line.
 
-    Attributes:
-        iterations_s: of all iterations that were kept, warm-up included.
-        checks_s: of the iteration by which each launch checks each side, at least: it is part of
-            loading and was no slower than that launch's fastest one.
-        workers_s: starting workers and loading, without the checks.
-        whole_s: of the session.
+    The iteration by which each process checks each side is part of loading, and was no faster than
+    the fastest one that this process kept: so much is counted as checking.
+
+    Args:
+        measured: all runs. whole_s: duration of the session.
     """
-
-    iterations_s: float
-    checks_s: float
-    workers_s: float
-    whole_s: float
-
-    @property
-    def other_s(self) -> float:
-        """Everything else: imports, hand-over, judging, feeding, saving."""
-        return max(0.0, self.whole_s - self.iterations_s - self.checks_s - self.workers_s)
-
-    @property
-    def overhead_ratio(self) -> float:
-        """Part of the session that was no iteration."""
-        return (self.workers_s + self.other_s) / self.whole_s
-
-
-def account_of(measured: tuple[Judged, ...], whole_s: float) -> Account:
-    """Sum up where the time of a session went."""
     runs = [judged.run for judged in measured]
     iterations_s = sum(float(_whole_ns(run).sum()) * 1e-9 for run in runs)
     setup_s = sum(launch.setup_s for run in runs for launch in run.launches)
     checks_s = min(setup_s, sum(_checks_s(run) for run in runs))
-    return Account(iterations_s, checks_s, setup_s - checks_s, whole_s)
-
-
-def account_sentence(account: Account, runs: int) -> str:
-    """Tell where the time went, in one line."""
     parts = {
-        "iterations": account.iterations_s,
-        "checking iterations": account.checks_s,
-        "starting and loading workers": account.workers_s,
-        "everything else": account.other_s,
+        "iterations": iterations_s,
+        "checking iterations": checks_s,
+        "starting and loading workers": setup_s - checks_s,
+        "everything else": max(0.0, whole_s - iterations_s - setup_s),
     }
-    told = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in parts.items())
-    count = "1 run" if runs == 1 else f"{runs} runs"
-    return (
-        f"depthprof: {count} in {account.whole_s:.1f} s: {told};"
-        f" {account.overhead_ratio:.0%} was no iteration"
-    )
+    listed = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in parts.items())
+    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+    overhead = (setup_s - checks_s + parts["everything else"]) / whole_s
+    return f"{count} in {whole_s:.1f} s: {listed}; {overhead:.0%} was no iteration"
 
 
 def _whole_ns(run: Run) -> NDArray[np.int64]:
@@ -120,10 +99,66 @@ def _whole_ns(run: Run) -> NDArray[np.int64]:
 
 
 def _checks_s(run: Run) -> float:
-    """The fastest iteration of each launch and side, summed up."""
+    """The fastest iteration of each process and side, summed up."""
     whole_ns, samples = _whole_ns(run), run.samples
     places = set(zip(samples.launch.tolist(), samples.side.tolist(), strict=True))
     return sum(
         float(whole_ns[(samples.launch == launch) & (samples.side == side)].min()) * 1e-9
         for launch, side in places
     )
+
+
+def machine_facts(device: str, threads: int | None) -> dict[str, Any]:
+    """Describe what decides how fast a pipeline is here, besides its code.
+
+    Args:
+        device: as asked for, "auto", "cpu", "cuda" or "cuda:N".
+        threads: as asked for; None leaves it to depthprof, by the number of cores.
+
+    Returns:
+        gpu, driver, cpu, cpu_cores, versions and threads; the GPU's are None where none is used.
+    """
+    torch = _version("torch")
+    gpu = None if device == "cpu" or torch.endswith("+cpu") else gpu_name(device)
+    return {
+        "gpu": gpu,
+        "driver": None if gpu is None else driver_version(),
+        "cpu": cpu_name(),
+        "cpu_cores": usable_cores(),
+        "torch": torch,
+        "numpy": _version("numpy"),
+        "opencv": _version("opencv-python-headless"),
+        "threads": "auto" if threads is None else threads,
+    }
+
+
+def gpu_name(device: str) -> str | None:
+    """Name of a GPU by NVML, None where there is none."""
+    from depthprof.system.doctor.gpu import gpu_facts
+
+    try:
+        return gpu_facts(device=device).name
+    except NvmlAbsent:
+        return None
+
+
+def fingerprint(facts: dict[str, Any]) -> str:
+    """First figures of the SHA-256 of the facts: unlike machines differ in it."""
+    return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def folder_name(usual: str, facts: dict[str, Any]) -> str:
+    """Name of the folder that keeps this machine's runs apart.
+
+    Args:
+        usual: what pytest-benchmark calls this machine, such as "Linux-CPython-3.12-64bit".
+    """
+    words = [usual, facts["gpu"] or facts["cpu"], f"torch-{facts['torch']}", fingerprint(facts)]
+    return "-".join(re.sub(r"[^A-Za-z0-9._]+", "-", word).strip("-") for word in words)
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "unknown"

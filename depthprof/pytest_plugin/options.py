@@ -1,5 +1,6 @@
 """What is to be measured: pytest's options over [tool.depthprof] over the defaults."""
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,10 @@ BATCH_INPUT_SIZE = 154
 """Input size of the batches: four pictures at 518 take 10 s an iteration on a CPU core."""
 
 BUDGET_S = 80.0
-LAUNCHES = 4
-"""Starts of a worker a comparison: each takes seconds that are no iteration."""
+PROCESSES = 6
+"""Worker processes of a run: with fewer, runs of two times decide nothing (stats.rank_sum)."""
 
 BATCH_BUDGET_RATIO = 0.25
-BATCH_LAUNCHES = 3
-"""Launches of a comparison of batches: enough to fail it, and half the time to start them."""
-
 _TEXTS = {
     "device": "auto, cpu, cuda or cuda:N",
     "dtype": "fp32, fp16 or bf16",
@@ -43,29 +41,24 @@ class Asked:
 
     Attributes:
         settings: [tool.depthprof] with the options laid over it.
-        launches: starts of a worker a run; None takes the usual number.
+        processes: worker processes a run; None takes the usual number.
         batches: batches that suites/test_batches.py measures, at `batch_input_size`.
     """
 
     settings: "Settings"
-    launches: int | None
+    processes: int | None
     batches: tuple[int, ...]
     batch_input_size: int
 
     @property
     def budget_s(self) -> float:
-        """Seconds of measured turns of a comparison."""
+        """Seconds of measuring a comparison, warm-up apart."""
         return self.settings.budget_s or BUDGET_S
 
     @property
     def batch_budget_s(self) -> float:
         """Of a comparison of batches, whose iterations are shorter."""
         return BATCH_BUDGET_RATIO * self.budget_s
-
-    @property
-    def batch_launches(self) -> int:
-        """Of a comparison of batches."""
-        return self.launches or BATCH_LAUNCHES
 
 
 def add_options(parser: "pytest.Parser") -> None:
@@ -81,14 +74,15 @@ def add_options(parser: "pytest.Parser") -> None:
         "--depth-budget",
         metavar="SECONDS",
         type=float,
-        help=f"of measured turns a comparison ({BUDGET_S:.0f})",
+        help=f"of measuring a comparison ({BUDGET_S:.0f})",
     )
     add(
-        "--depth-launches",
+        "--depth-processes",
         metavar="N",
         type=int,
-        help=f"starts of a worker a comparison ({LAUNCHES})",
+        help=f"worker processes a comparison ({PROCESSES})",
     )
+    add("--depth-launches", metavar="N", type=int, help="old name of --depth-processes")
     add("--depth-batches", metavar="N,N", help="of suites/test_batches.py (default: 4)")
     text = f"input size of suites/test_batches.py (default: {BATCH_INPUT_SIZE})"
     add("--depth-batch-input-size", metavar="N", type=int, help=text)
@@ -96,7 +90,16 @@ def add_options(parser: "pytest.Parser") -> None:
 
 def any_given(config: "pytest.Config") -> bool:
     """Whether any of the options was given."""
-    names = ("models", "budget", "launches", "batches", "batch-input-size", *_TEXTS, *_NUMBERS)
+    names = (
+        "models",
+        "budget",
+        "processes",
+        "launches",
+        "batches",
+        "batch-input-size",
+        *_TEXTS,
+        *_NUMBERS,
+    )
     return any(_option(config, name) is not None for name in names)
 
 
@@ -119,10 +122,18 @@ def asked(config: "pytest.Config") -> Asked:
     sizes = _whole("--depth-batch-input-size", _option(config, "batch-input-size"))
     return Asked(
         settings=replace(settings, models=tuple(dict.fromkeys(known))),
-        launches=_whole("--depth-launches", _option(config, "launches")),
+        processes=_processes(config),
         batches=_numbers(_option(config, "batches")) or BATCHES,
         batch_input_size=sizes or BATCH_INPUT_SIZE,
     )
+
+
+def _processes(config: "pytest.Config") -> int | None:
+    """The number of processes, by the old name of the option too."""
+    if _option(config, "launches") is not None:
+        warnings.warn("--depth-launches is now --depth-processes", DeprecationWarning, stacklevel=2)
+    old = _whole("--depth-launches", _option(config, "launches"))
+    return _whole("--depth-processes", _option(config, "processes")) or old
 
 
 def _option(config: "pytest.Config", name: str) -> Any:

@@ -1,23 +1,26 @@
-"""One pytest session: what is asked for, measured, fed and compared. Kept in config.stash."""
+"""One pytest session: what is asked for, measured, recorded and compared. Kept in config.stash."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from depthprof.errors import BadInput, nearest
+from depthprof.errors import BadInput, DepthprofError, nearest
 from depthprof.pytest_plugin.absent import Entries
-from depthprof.pytest_plugin.earlier import Earlier, Held, bars_of, held
-from depthprof.pytest_plugin.entries import Entry, entries, packed, run_identity
-from depthprof.pytest_plugin.feeding import feed
+from depthprof.pytest_plugin.earlier import Allowed, Earlier
+from depthprof.pytest_plugin.entries import Entry, Recorded, feed
 from depthprof.pytest_plugin.measuring import Measurements
-from depthprof.pytest_plugin.options import LAUNCHES, Asked
+from depthprof.pytest_plugin.options import PROCESSES, Asked
 from depthprof.records import STAGES, TOTAL, Judged, Policy, Workload
 from depthprof.report.pictured import left_out_lines
+from depthprof.report.wording import describe_failure
 from depthprof.runner import Plan, SidePlan
 from depthprof.storage.benchmark_files import own_part
+
+PLAN_OPTIONS = ("budget_s", "processes", "launches", "images", "strict", "checkpoint", "allow")
 
 
 def carried_out(plan: Plan, policy: Policy) -> Judged:
@@ -27,22 +30,43 @@ def carried_out(plan: Plan, policy: Policy) -> Judged:
     return api.carry_out(plan, policy)
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a test asked for.
+
+    Attributes:
+        variants: one or two. options: of the workload and the plan.
+        of: variant to record; None records all. stages: stages to record; None records all.
+    """
+
+    variants: tuple[str, ...]
+    options: dict[str, Any]
+    of: str | None
+    stages: tuple[str, ...] | None
+
+    @property
+    def alone(self) -> bool:
+        """Whether the test stands for one entry, which then bears the test's name."""
+        one_side = self.of is not None or len(self.variants) == 1
+        return one_side and self.stages is not None and len(self.stages) == 1
+
+
 @dataclass(slots=True)
 class DepthSession:
     """What the tests of a session share.
 
     Attributes:
         asked: options and settings. facts: of this machine.
+        allowed: what --benchmark-compare-fail allows. earlier: the runs of --benchmark-compare.
         measurements: by plan, each taken once.
-        checks: of --benchmark-compare-fail. earlier: by file, the runs of --benchmark-compare.
-        compared: how many times an entry was held against one of an earlier run.
+        compared: how many times an entry was compared with one of an earlier run.
         remarks: what the terminal summary says of entries that were not compared.
     """
 
     asked: Asked
     facts: dict[str, Any]
-    checks: tuple[Any, ...] = ()
-    earlier: Mapping[Any, Earlier] = field(default_factory=dict)
+    allowed: Allowed = field(default_factory=Allowed)
+    earlier: tuple[Earlier, ...] = ()
     compared: int = 0
     measurements: Measurements = field(init=False)
     remarks: list[str] = field(default_factory=list)
@@ -61,9 +85,9 @@ class DepthSession:
             count = len(variants)
             raise BadInput(f"depth_profile takes one or two variants, and was given {count}")
         settings = self.asked.settings
-        measured = {name: options.pop(name, None) for name in _PLAN_OPTIONS}
+        measured = {name: options.pop(name, None) for name in PLAN_OPTIONS}
         budget_s = measured["budget_s"] or self.asked.budget_s
-        known = (*Workload.__dataclass_fields__, *_PLAN_OPTIONS)
+        known = (*Workload.__dataclass_fields__, *PLAN_OPTIONS)
         for name in options:
             if name not in known:
                 raise BadInput(f'depth_profile has no option "{name}"; {nearest(name, known)}')
@@ -72,20 +96,19 @@ class DepthSession:
             sides=_sides(variants, work, measured["checkpoint"], tuple(measured["allow"] or ())),
             images=tuple(Path(image) for image in measured["images"] or ()),
             budget_s=budget_s,
-            launches=measured["launches"] or self.asked.launches or LAUNCHES,
+            launches=_processes(measured) or self.asked.processes or PROCESSES,
             seed=work.seed,
             command="pytest",
             strict=bool(measured["strict"]),
         )
 
-    def hold_against(self, runs: Mapping[Any, Entries], unlike: Sequence[str | None]) -> None:
-        """Take the earlier runs by file, and in what the machine of each was another."""
-        self.earlier = {
-            path: Earlier(runs[path], reason) for path, reason in zip(runs, unlike, strict=True)
-        }
+    def compare_with(self, runs: Mapping[Any, Entries]) -> None:
+        """Take the earlier runs, by file."""
+        gate = self.asked.settings.gate
+        self.earlier = tuple(Earlier(path, runs[path], self.allowed, gate) for path in runs)
 
     def record(
-        self, benchmark: Any, judged: Judged, chosen: tuple[Entry, ...], alone: bool
+        self, benchmark: Any, recorded: Recorded, chosen: tuple[Entry, ...], *, alone: bool
     ) -> dict[str, tuple[str, ...]]:
         """Feed entries of a run and compare them with the earlier runs.
 
@@ -93,39 +116,36 @@ class DepthSession:
             benchmark: the fixture of the test. alone: whether the test stands for one entry.
 
         Returns:
-            What got slower, a sentence for each bar that it failed, by "variant stage".
+            What got slower, a sentence for each way it did, by "variant stage".
         """
-        identity = run_identity(judged)
+        identity = recorded.identity
         slower: dict[str, tuple[str, ...]] = {}
-        self.remarks += [f"left out: {text}" for text in left_out_lines(judged.run.left_out)]
+        left_out = recorded.judged.run.left_out
+        self.remarks += [f"left out: {text}" for text in left_out_lines(left_out)]
         for entry in chosen:
-            carried = {} if identity in self._carried else packed(judged)
+            carried = {} if identity in self._carried else recorded.packed()
             self._carried.add(identity)
-            made = feed(benchmark, entry, alone, {**entry.known, "run": identity, **carried})
-            found = self._compared(made, entry)
-            self.compared += sum(item.remark is None for item in found)
+            known = {**entry.known, "run": identity, **carried}
+            made = feed(benchmark, entry, known, alone=alone)
+            found = [earlier.held(made, entry, recorded) for earlier in self.earlier]
+            self.compared += sum(item.is_compared for item in found)
             self.remarks += [item.remark for item in found if item.remark is not None]
             texts = tuple(text for item in found for text in item.slower)
             if texts:
                 slower[f"{entry.variant} {entry.stage}"] = texts
         return slower
 
-    def _compared(self, made: Any, entry: Entry) -> tuple[Held, ...]:
-        model = entry.known["workload"]["model"]
-        bars = bars_of(self.checks, self.asked.settings, model, entry.stage)
-        return tuple(held(made, entry, self.earlier, bars))
-
 
 def chosen_entries(
-    judged: Judged, of: str | None, stages: tuple[str, ...] | None
+    recorded: Recorded, of: str | None, stages: tuple[str, ...] | None
 ) -> tuple[Entry, ...]:
     """Entries of a run that a test wants: of one variant, of some stages, or all.
 
     Raises:
         BadInput: no such variant or stage in the run.
     """
-    known = entries(judged)
-    labels = {side.name: side.label for side in judged.run.sides}
+    known = recorded.entries
+    labels = {side.name: side.label for side in recorded.judged.run.sides}
     named = {word for entry in known for word in (entry.variant, labels[entry.known["side"]])}
     if of is not None and of not in named:
         raise BadInput(f'depth_profile has no variant "{of}"; {nearest(of, sorted(named))}')
@@ -142,7 +162,7 @@ def chosen_entries(
 
 @dataclass(frozen=True, slots=True)
 class OthersOnly:
-    """A check of pytest-benchmark that leaves our entries to our own rule.
+    """A check of pytest-benchmark that leaves our entries to us.
 
     Its own way ends the session in a traceback that no JUnit file knows of.
     """
@@ -158,7 +178,13 @@ class OthersOnly:
 
 session_key = pytest.StashKey[DepthSession]()
 
-_PLAN_OPTIONS = ("budget_s", "launches", "images", "strict", "checkpoint", "allow")
+
+def _processes(options: Mapping[str, Any]) -> int | None:
+    """The number of processes, by the old name of the keyword too."""
+    if options["launches"] is not None:
+        warnings.warn("launches= is now processes=", DeprecationWarning, stacklevel=6)
+    known: int | None = options["processes"] or options["launches"]
+    return known
 
 
 def _sides(
@@ -174,3 +200,52 @@ def _sides(
         side = SidePlan(name, label, variant, work.changed(**fields), path, allow=allow)
         sides.append(side)
     return tuple(sides)
+
+
+def answer(request: pytest.FixtureRequest, benchmark: Any, call: Call) -> Judged:
+    """Measure what a test asked for, record it, and fail what got slower."""
+    __tracebackhide__ = True
+    session = request.config.stash[session_key]
+    try:
+        recorded = session.measurements.of(session.plan(call.variants, call.options))
+        chosen = chosen_entries(recorded, call.of, call.stages)
+        _check_whole(recorded.judged, chosen, call)
+        slower = session.record(benchmark, recorded, chosen, alone=call.alone)
+    except DepthprofError as error:
+        pytest.fail(f"depthprof: {error}", pytrace=False)
+    _fail(request, slower, alone=call.alone)
+    return recorded.judged
+
+
+def _check_whole(judged: Judged, chosen: tuple[Entry, ...], call: Call) -> None:
+    __tracebackhide__ = True
+    if judged.run.failures:
+        texts = [describe_failure(judged.run, failure) for failure in judged.run.failures]
+        pytest.fail(f"depthprof: {'; '.join(texts)}", pytrace=False)
+    if not chosen:
+        pytest.skip(
+            f"{call.of or ' and '.join(call.variants)} has no {' or '.join(call.stages or ())}"
+        )
+
+
+def _fail(
+    request: pytest.FixtureRequest, slower: dict[str, tuple[str, ...]], *, alone: bool
+) -> None:
+    """Fail a subtest for each entry that got slower; the test itself where it is that entry."""
+    __tracebackhide__ = True
+    subtests = None if alone or not slower else _subtests(request)
+    if subtests is not None:
+        for name, found in slower.items():
+            with subtests.test(name):
+                pytest.fail("\n".join(found), pytrace=False)
+    elif slower:
+        texts = [text for found in slower.values() for text in found]
+        pytest.fail("\n".join(texts), pytrace=False)
+
+
+def _subtests(request: pytest.FixtureRequest) -> Any:
+    """Pytest's subtests; None below pytest 9 without pytest-subtests."""
+    try:
+        return request.getfixturevalue("subtests")
+    except pytest.FixtureLookupError:
+        return None

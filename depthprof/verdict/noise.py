@@ -19,6 +19,7 @@ from depthprof.records import (
     TOTAL,
     WARM_UP_TURN,
     Calibration,
+    Digest,
     Environment,
     Judged,
     Picture,
@@ -45,6 +46,7 @@ from depthprof.stats.paired import (
     shared_confidence,
     student_quantile,
 )
+from depthprof.storage.calibrations import find_calibration
 from depthprof.verdict.decision import judge
 from depthprof.verdict.evidence import evidence
 from depthprof.verdict.pairing import pair_blocks
@@ -160,6 +162,11 @@ def fingerprint_of(
     software = (known.python.rpartition(".")[0], known.torch, known.gpu, known.driver, known.cuda)
     text = json.dumps([work[0], machine, software, pictures, shared], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def kept_calibration(run: Digest, side: Side) -> Calibration | None:
+    """What this machine was found able to tell apart of a side that was measured by itself."""
+    return find_calibration(fingerprint_of((side,), run.environment, run.pictures, shared=True))
 
 
 def stage_noise(runs: Sequence[Run], column: int) -> Noise | None:

@@ -42,15 +42,16 @@ class Measured:
         self.plans: list[Plan] = []
         self.change: dict[str, float] = {}
         self.run: dict[str, Any] = {}
+        self.simulation: dict[str, Any] = {}
 
     def __call__(self, plan: Plan, policy: Policy) -> Judged:
         self.plans.append(plan)
-        run = simulated(change=self.change, seed=len(self.plans))
+        run = simulated(change=self.change, seed=len(self.plans), **self.simulation)
         return judge(planned(replace(run, **self.run), plan), policy)
 
 
-def planned(run: Run, plan: Plan) -> Run:
-    """The run with the labels and workloads of a plan."""
+def planned(run: Run, plan: Plan | Run) -> Run:
+    """The run with the labels and workloads of a plan, or of another run."""
     sides = [
         replace(side, label=of.label, variant=of.variant, workload=of.workload)
         for side, of in zip(run.sides, plan.sides, strict=False)

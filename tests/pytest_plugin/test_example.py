@@ -14,7 +14,7 @@ EXAMPLE = DOCS / "examples" / "test_depth.py"
 @pytest.mark.slow
 def test_the_example_runs(pytester: pytest.Pytester, session: Session) -> None:
     shutil.copy(EXAMPLE, pytester.path / EXAMPLE.name)
-    outcome = session("--depth-input-size=28", "--depth-launches=1", "--depth-budget=1")
+    outcome = session("--depth-input-size=28", "--depth-processes=1", "--depth-budget=1")
     outcome.assert_outcomes(passed=1)
     outcome.stdout.fnmatch_lines(["*test_v2_forward_is_no_slower?v2-forward?*"])
 

@@ -79,7 +79,7 @@ def test_settings_of_the_project_are_used_and_options_go_before_them(
     pytester.makepyprojecttoml(
         '[tool.depthprof]\nmodels = ["base"]\ninput-size = 70\nbatch = 2\nbudget = 7'
     )
-    session("--depth-batch=3", "--depth-launches=4").assert_outcomes(passed=1)
+    session("--depth-batch=3", "--depth-processes=4").assert_outcomes(passed=1)
     (plan,) = measured.plans
     work = plan.sides[0].workload
     assert (work.model, work.input_size, work.batch) == ("base", 70, 3)
@@ -90,7 +90,8 @@ def test_settings_of_the_project_are_used_and_options_go_before_them(
     ("arguments", "said"),
     [
         (["--depth-models=smal"], 'did you mean "small"'),
-        (["--depth-launches=0"], "at least 1"),
+        (["--depth-processes=0"], "at least 1"),
+        (["--benchmark-compare", "--benchmark-compare-fail=median:1000%"], "below 10"),
         (["--depth-batches=1,x"], 'has "x"'),
         (["--depth-device=tpu"], 'unknown device "tpu"'),
         (["--benchmark-compare-fail=median:10%"], "without --benchmark-compare"),
@@ -105,6 +106,14 @@ def test_options_that_mean_nothing_are_refused(
     assert said in outcome.stderr.str() + outcome.stdout.str()
     assert "Traceback" not in outcome.stderr.str() + outcome.stdout.str()
     assert not measured.plans
+
+
+def test_the_old_names_of_processes_warn(
+    pytester: pytest.Pytester, session: Session, measured: Measured
+) -> None:
+    pytester.makepyfile('def test_mine(depth_profile):\n    depth_profile("v1", launches=3)\n')
+    session("--depth-launches=4").assert_outcomes(passed=1, warnings=2)
+    assert measured.plans[0].launch_count == 3
 
 
 @pytest.mark.usefixtures("measured")
@@ -218,7 +227,7 @@ def test_a_plan_is_measured_by_workers(
         'def test_mine(depth_profile):\n    found = depth_profile("ms:1", "ms:2")\n'
         "    assert len(found.run.launches) == 2\n"
     )
-    outcome = session("--depth-launches=2", "--depth-budget=1")
+    outcome = session("--depth-processes=2", "--depth-budget=1")
     outcome.assert_outcomes(passed=1)
     outcome.stdout.fnmatch_lines(["*test_mine?1-forward?*", "*depthprof: 1 run in*iterations*"])
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from depthprof.pytest_plugin import calling, machines, measuring
+from depthprof.pytest_plugin import measuring
+from depthprof.pytest_plugin import session as sessions
 from depthprof.storage import benchmark_files
 from tests.pytest_plugin.sessions import MINE, Measured, Session, saved
 
@@ -15,10 +16,10 @@ def fault(*_: Any) -> Any:
 
 
 PLACES: dict[str, tuple[Any, str]] = {
-    "the account at the end": (measuring, "account_of"),
-    "what is saved of the machine": (machines, "fingerprint"),
+    "the account at the end": (measuring, "time_sentence"),
+    "what is saved of the machine": (measuring, "fingerprint"),
     "what is saved of the samples": (benchmark_files, "own_part"),
-    "measuring and recording": (calling, "chosen_entries"),
+    "measuring and recording": (sessions, "chosen_entries"),
 }
 
 

@@ -3,14 +3,17 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from depthprof.pytest_plugin.selected import GONE, NOT_RUN, PARAMETERS, Selected, node_of
-from depthprof.storage.benchmark_files import KEY
-from tests.pytest_plugin.sessions import MINE, Measured, Session
+from depthprof.pytest_plugin.absent import GONE, NOT_RUN, PARAMETERS, Selected, node_of
+from depthprof.records import Run, Side
+from depthprof.storage.benchmark_files import KEY, PACKED, pack, unpack
+from tests.pytest_plugin.sessions import MINE, Measured, Session, planned
+from tests.runs import simulated
 
 PART = """
 import pytest
@@ -231,8 +234,39 @@ def test_a_node_is_told_from_the_words_of_an_entry() -> None:
     )
 
 
+def rewritten(document: dict[str, Any], change: Callable[[Run], Run]) -> None:
+    """Change the run that a saved document holds."""
+    for entry in document["benchmarks"]:
+        part = entry["extra_info"][KEY]
+        if PACKED in part:
+            run, policy = unpack(part[PACKED], "saved")
+            part[PACKED] = pack(change(run), policy)
+
+
 def other_machine(document: dict[str, Any]) -> None:
-    document["machine_info"][KEY]["cpu"] = "another CPU"
+    rewritten(document, lambda run: replace(run, environment=replace(run.environment, cpu="odd")))
+
+
+def other_work(document: dict[str, Any]) -> None:
+    rewritten(document, lambda run: replace(run, sides=tuple(map(of_large, run.sides))))
+
+
+def of_large(side: Side) -> Side:
+    return replace(side, workload=replace(side.workload, model="large"))
+
+
+def few_processes(document: dict[str, Any]) -> None:
+    rewritten(document, lambda run: planned(simulated(launches=2), run))
+
+
+def damaged(document: dict[str, Any]) -> None:
+    for entry in document["benchmarks"]:
+        entry["extra_info"][KEY] |= {PACKED: "odd"}
+
+
+def no_packed_run(document: dict[str, Any]) -> None:
+    for entry in document["benchmarks"]:
+        entry["extra_info"][KEY].pop(PACKED, None)
 
 
 def no_runs(document: dict[str, Any]) -> None:
@@ -244,24 +278,16 @@ def nothing(document: dict[str, Any]) -> None:
     document["benchmarks"] = []
 
 
-def other_work(document: dict[str, Any]) -> None:
-    for entry in document["benchmarks"]:
-        entry["extra_info"][KEY]["workload"]["model"] = "large"
-
-
-def few_processes(document: dict[str, Any]) -> None:
-    for entry in document["benchmarks"]:
-        entry["extra_info"][KEY]["launches_s"] = [1.0, 1.1]
-
-
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (other_machine, "it is of another machine: cpu "),
+        (other_machine, "cpu test (was odd)"),
         (no_runs, "holds no entry of depthprof"),
         (nothing, "holds no entry of depthprof"),
-        (other_work, "model 'small' (was 'large')"),
-        (few_processes, "6 processes (were 2); at least 3 each decide"),
+        (other_work, "model small (was large)"),
+        (few_processes, "no stage of v2 is decided against"),
+        (damaged, "cannot be unpacked"),
+        (no_packed_run, "it holds no run (an older depthprof saved it)"),
     ],
 )
 def test_a_file_that_cannot_be_compared_is_no_pass(

@@ -12,7 +12,7 @@ import pytest
 
 from depthprof.cli import commands
 from depthprof.cli.main import main
-from depthprof.pytest_plugin.machines import gpu_name
+from depthprof.pytest_plugin.measuring import gpu_name
 from depthprof.system import doctor
 from depthprof.system.conditions import TICK_NS
 from depthprof.system.doctor import Finding, examine, host
