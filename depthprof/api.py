@@ -341,7 +341,7 @@ def _side(
     allow: Sequence[str],
 ) -> SidePlan:
     known = checkpoints or {}
-    path = Path(known[name]) if name in known else None
+    path = None if known.get(name) is None else Path(known[name])
     return SidePlan(name, variant, variant, workload, path, allow=tuple(allow))
 
 

@@ -57,7 +57,7 @@ def checks(device: str, quick: bool, work: Path, out: Path) -> list[Check]:
     """
     if quick:
         return _quick(device, work, out)
-    compared = ("--launches", "3", "--budget", "6")
+    compared = ("--processes", "3", "--budget", "6")
     return [
         _tests(56),
         _own("doctor", ("doctor", "--device", device), 12, (0, 3), out, shown=True),
@@ -76,7 +76,7 @@ def checks(device: str, quick: bool, work: Path, out: Path) -> list[Check]:
         _compared(
             "small-batch", ("v2", "v2@batch=8", "--fixed-size", *compared), 34, device, work, out
         ),
-        _inside(("v2", "--launches", "1", "--budget", "3"), 34, device, work, out),
+        _inside(("v2", "--processes", "1", "--budget", "3"), 34, device, work, out),
         _script(
             "telemetry_cost",
             (*_WINDOWS, *_json("telemetry_cost", out, device)),
@@ -98,7 +98,7 @@ _SMALL_SETS = ("--set-budget", "2", "--launches", "3", "--turns", "1", "--input-
 
 
 def _quick(device: str, work: Path, out: Path) -> list[Check]:
-    small = ("--launches", "3", "--budget", "1", "--input-size", "28")
+    small = ("--processes", "3", "--budget", "1", "--input-size", "28")
     return [
         _tests(60),
         _own("doctor", ("doctor", "--device", device, "--watch", "0.2"), 60, (0, 3), out),
@@ -112,7 +112,7 @@ def _quick(device: str, work: Path, out: Path) -> list[Check]:
         ),
         _script("overhead", ("--turns", "3", *_json("overhead", out, device)), 60, (0, 1)),
         _compared("small-same", ("v1", "v1", *small), 90, device, work, out),
-        _inside(("v2", "--launches", "1", *small[2:]), 90, device, work, out),
+        _inside(("v2", "--processes", "1", *small[2:]), 90, device, work, out),
         _same((*_SMALL_SETS, "--ways", "shared", "--seconds", "1"), 120, device, out, rest=False),
     ]
 

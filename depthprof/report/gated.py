@@ -88,7 +88,7 @@ def side_remarks(side: SideGate) -> list[str]:
         remarks.append(
             f"{side.launches[0]} launches then, {side.launches[1]} now: at least"
             f" {side.fewest_launches} on each side decide anything; measure both with"
-            f" --launches {side.fewest_launches + 2}"
+            f" --processes {side.fewest_launches + 2}"
         )
     if (known := side.policy.calibration) is not None and side.judgement is not None:
         longest_known = longest_stage(known)

@@ -162,7 +162,7 @@ def _unsure(row: StageComparison, ratio: Estimate, difference: Estimate, policy:
         text += f"; {heard} {what} cannot tell a small change from what a memory layout does"
         return Reason("too_few_launches", text)
     if row.scatters:
-        text += f"; {heard} launches differ too much, more --launches would tell"
+        text += f"; {heard} launches differ too much, more --processes would tell"
         return Reason("launches_scatter", text)
     return Reason("wide_interval", text)
 

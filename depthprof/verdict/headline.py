@@ -11,7 +11,7 @@ MORE_THAN_ALL = 1.005
 REMEDY = "a larger --budget or a quieter machine"
 """What may decide what is undecided."""
 
-MORE_PROCESSES = f"--launches {FEWEST_SEPARATE} or more, or measure both sides in one process"
+MORE_PROCESSES = f"--processes {FEWEST_SEPARATE} or more, or measure both sides in one process"
 """What may decide where there were too few separate processes."""
 
 

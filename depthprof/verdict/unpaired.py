@@ -32,7 +32,7 @@ from depthprof.verdict.decision import decide
 
 POWER = 0.95
 
-REMEDY = "more --launches or a quieter machine to both, or measure both now with --against"
+REMEDY = "more --processes or a quieter machine to both, or measure both now with --against"
 """What may decide what runs of two times do not."""
 
 PolicyOf = Callable[[str], Policy]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from depthprof import api
-from depthprof.cli.main import main
-from depthprof.cli.parser import build_parser
-from depthprof.cli.sides import side_plans
+from depthprof.cli.main import Call, main, parse
+from depthprof.cli.measuring import side_plans
+from depthprof.cli.parser import COMMANDS, build_parser
 from depthprof.errors import BadInput, OutOfMemory
 from depthprof.records import ATTENTIONS, DTYPES, PRODUCTS, SIZES, Policy, Run, Workload
 from depthprof.runner import Plan
@@ -99,7 +99,7 @@ def test_options_reach_the_plan_and_the_policy(
         "compare v1 v2@fp16,batch=8,sdpa --model vitb --input-size 98 --batch 2 --fixed-size"
         " --device cpu --dtype bf16 --attention sdpa --threads 3 --product depth --seed 5"
         " --max-depth 20 --allow-nonfinite"
-        " --budget 7.5 --launches 2 --separate --threshold 10% --floor-us 20 --fail-on never"
+        " --budget 7.5 --processes 2 --separate --threshold 10% --floor-us 20 --fail-on never"
     )
     words += ["--checkpoint", f"v2={tmp_path / 'w.pth'}", "--images", str(tmp_path / "x.png")]
     assert main([*words, "--out", str(tmp_path)]) == 0
@@ -149,7 +149,7 @@ REFUSED = [
     ("compare v1 v2 --device tpu", ['"tpu"', "cuda:N"]),
     ("compare v1 v2 --budget 0", ["budget is 0.0", "above 0"]),
     ("compare v1 v2 --budget nan", ["budget is nan"]),
-    ("compare v1 v2 --launches 0", ["processes is 0"]),
+    ("compare v1 v2 --processes 0", ["processes is 0"]),
     ("compare v1 v2 --threshold much", ['"much"', "0.05 or 5%"]),
     ("compare v1 v2 --threshold 0", ["threshold is 0.0"]),
     ("compare v1 v2 --floor-us -1", ["floor is -1000.0 ns"]),
@@ -271,6 +271,39 @@ def test_the_help_names_every_word_a_workload_knows() -> None:
         assert word in help_text
 
 
+def examples(command: str, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
+    """Words after the program's name, as the help of a command gives them."""
+    assert main([*command.split(), "--help"]) == 0
+    lines = capsys.readouterr().out.partition("examples:\n")[2].partition("\n\n")[0].splitlines()
+    program = ["python", "-m", "depthprof"]
+    assert [shlex.split(line)[:3] for line in lines] == [program, program]
+    return [shlex.split(line)[3:] for line in lines]
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_each_help_has_two_examples_that_are_read(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in examples(command, capsys):
+        call = parse(words)
+        assert isinstance(call, Call), words
+        assert call.name == words[0]
+
+
+def test_the_old_option_is_taken_with_one_line_of_warning(
+    planned: list[tuple[Plan, Policy]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["compare", "v1", "v2", "--out", str(tmp_path), "--quiet"]
+    assert main([*words, "--launches", "3"]) == 1
+    told = capsys.readouterr()
+    assert told.err == "depthprof: DeprecationWarning: --launches is now --processes; use that\n"
+    assert main([*words, "--processes=4"]) == 1
+    assert capsys.readouterr().err == ""
+    assert [plan.launches for plan, _ in planned] == [3, 4]
+    assert main(["compare", "--help"]) == 0
+    assert "--launches" not in capsys.readouterr().out
+
+
 def test_a_closed_pipe_is_no_traceback() -> None:
     done = subprocess.run(
         f"{sys.executable} -m depthprof variants | true",
@@ -314,8 +347,9 @@ def test_the_old_name_of_processes_is_taken_with_a_warning(
 )
 @pytest.mark.parametrize("command", ["compare v1 v2", "profile v1", "gate v2 --against HEAD"])
 def test_what_is_allowed_reaches_the_sides(command: str, words: list[str]) -> None:
-    arguments = build_parser().parse_args([*command.split(), *words])
-    (side, *_) = side_plans(arguments, (arguments.baseline,))
+    call = parse([*command.split(), *words])
+    assert isinstance(call, Call)
+    (side, *_) = side_plans(call.settings.work, (call.settings.baseline,))
     assert side.allow == {0: (), 1: ("constant",), 2: ("nonfinite", "constant")}[len(words)]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from depthprof import api
-from depthprof.cli import commands
+from depthprof.cli import report
 from depthprof.cli.main import main
 from depthprof.errors import OutputError, StoreError, WorkerLost
 from depthprof.records import Policy
@@ -95,7 +95,7 @@ def test_whatever_is_not_foreseen_is_a_sentence_and_a_file(
     error, said = UNFORESEEN[kind]
     monkeypatch.setattr(api, "carry_out", raising(error))
     words = ["gate", "v1", "--no-store", "--file", "b.json"] if bisect else COMPARE
-    monkeypatch.setattr("depthprof.cli.gate_command._baseline", raising(error))
+    monkeypatch.setattr("depthprof.cli.gate._baseline", raising(error))
     assert main([*words, *(["--bisect"] if bisect else [])]) == (125 if bisect else 2)
     out, err = capsys.readouterr()
     assert out == ""
@@ -125,10 +125,10 @@ def test_an_unforeseen_error_is_json_where_json_was_asked_for(
 def test_a_command_that_cannot_even_be_imported_is_2(
     monkeypatch: pytest.MonkeyPatch, capsys: Told
 ) -> None:
-    monkeypatch.setitem(sys.modules, "depthprof.cli.commands", None)
-    monkeypatch.delattr("depthprof.cli.commands", raising=False)
+    monkeypatch.setitem(sys.modules, "depthprof.cli.variants", None)
+    monkeypatch.delattr("depthprof.cli.variants", raising=False)
     assert main(["variants"]) == 2
-    assert "depthprof.cli.commands" in capsys.readouterr().err
+    assert "depthprof.cli.variants" in capsys.readouterr().err
 
 
 def test_details_hold_no_secrets(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,13 +218,14 @@ def test_what_was_measured_is_kept_whatever_fails_after_it(
         "print": "depthprof.report.wording.sentence",
         "reports": "depthprof.report.folder.html",
         "write": "depthprof.report.folder.reserve",
-        "keep": "depthprof.cli.commands.keep",
-        "trace": "depthprof.cli.drilling.drill",
+        "keep": "depthprof.cli.report.keep",
+        "trace": "depthprof.cli.compare.traced",
     }
     if broken == "write":
         fault = full_from_the_second_time()
     monkeypatch.setattr(places[broken], fault)
-    assert main(COMPARE) == 2
+    traced = ["profile", "v1", "--modules", "--quiet"]
+    assert main(traced if broken == "trace" else COMPARE) == 2
     err = capsys.readouterr().err
     assert "Traceback" not in err
     if broken != "write":
@@ -240,7 +241,7 @@ def test_what_was_measured_is_kept_whatever_fails_after_it(
 def test_the_verdict_is_printed_though_the_store_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: Told
 ) -> None:
-    monkeypatch.setattr(commands, "keep", raising(StoreError("no store")))
+    monkeypatch.setattr(report, "keep", raising(StoreError("no store")))
     assert main(COMPARE) == 2
     out, err = capsys.readouterr()
     assert "return is slower" in out
@@ -270,7 +271,7 @@ def test_a_signal_ends_as_ctrl_c_with_its_own_code(
         threading.Event().wait(10)
 
     monkeypatch.setattr(api, "carry_out", stopped)
-    monkeypatch.setattr("depthprof.cli.gate_command._baseline", stopped)
+    monkeypatch.setattr("depthprof.cli.gate._baseline", stopped)
     words = ["gate", "v1", "--file", "b.json", "--bisect"] if bisect else COMPARE
     assert main(words) == (125 if bisect else 128 + number)
     assert "stopped" in capsys.readouterr().err
@@ -314,7 +315,7 @@ def test_commands_run_in_any_thread() -> None:
     ("words", "code"),
     [
         ("gate --bisect --no-such-option", 125),
-        ("gate --bisec --launches many", 125),
+        ("gate --bisec --processes many", 125),
         ("gate v1 --bisect", 125),  # there is no store
         ("gate v9 --bisect --file b.json", 125),
         ("gate --bisect --help", 0),
@@ -327,7 +328,7 @@ def test_bisect_skips_whatever_is_no_verdict(words: str, code: int) -> None:
 
 
 def test_ctrl_c_ends_a_bisection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("depthprof.cli.gate_command._baseline", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("depthprof.cli.gate._baseline", raising(KeyboardInterrupt()))
     assert main(["gate", "v1", "--file", "b.json", "--bisect"]) == 130
 
 

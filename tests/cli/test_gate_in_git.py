@@ -70,7 +70,7 @@ def test_a_gate_in_a_pre_commit_hook_leaves_the_commit_whole(tmp_path: Path) -> 
     commit(root, mine_py=MINE.format(layers=4), other_py="OTHER = 1\n")
     head = git(root, "rev-parse", "HEAD")
     words = ["gate", "mine.py:make", "--against", "HEAD", "--fail-on", "never", "--no-store"]
-    words += ["--input-size", "14", "--budget", "1", "--launches", "1", "--threads", "1"]
+    words += ["--input-size", "14", "--budget", "1", "--processes", "1", "--threads", "1"]
     words += ["--json", str(tmp_path / "gate.json")]
     hook = root / ".git" / "hooks" / "pre-commit"
     command = shlex.join([sys.executable, "-m", "depthprof", *words])

@@ -60,7 +60,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def profile(*more: str) -> int:
-    return main(["profile", "v2", "--launches", "8", "--quiet", *more])
+    return main(["profile", "v2", "--processes", "8", "--quiet", *more])
 
 
 def said(told: Told) -> str:
@@ -108,6 +108,15 @@ def test_a_run_that_cannot_be_kept_is_kept_as_a_file(here: Path, capsys: Told) -
     assert "secret" not in text
     (folder,) = (here / "reports").iterdir()
     assert (folder / "run.json").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_the_store_may_be_named_before_the_action(capsys: Told) -> None:
+    assert profile("--store", "other.db") == 0
+    said(capsys)
+    assert main(["runs", "--store", "other.db", "list"]) == 0
+    assert "v2" in said(capsys)
+    assert main(["runs", "--store", "other.db", "list", "--store", "nowhere.db"]) == 2
 
 
 @pytest.mark.usefixtures("here")
@@ -200,7 +209,7 @@ def test_a_gate_that_saw_nothing_does_not_pass(capsys: Told) -> None:
     assert "is the baseline itself" in said(capsys)
     assert ElementTree.parse("j.xml").getroot().attrib["errors"] == "1"
     # too few launches decide nothing, whatever may pass
-    assert main(["gate", "v2", "--launches", "2", "--fail-on", "slower", "--quiet"]) == 3
+    assert main(["gate", "v2", "--processes", "2", "--fail-on", "slower", "--quiet"]) == 3
     assert said(capsys).startswith("INCONCLUSIVE")
     assert main(["gate", "v2", "--against", "HEAD", "--allow", "driver"]) == 2
     assert "nothing to --allow" in said(capsys)
@@ -245,7 +254,7 @@ def test_a_gate_whose_run_cannot_be_kept_tells_its_verdict_all_the_same(capsys: 
 
 @pytest.mark.usefixtures("here")
 def test_bisect_skips_what_is_not_decided(capsys: Told) -> None:
-    assert main(["profile", "v2", "--launches", "3", "--quiet"]) == 0
+    assert main(["profile", "v2", "--processes", "3", "--quiet"]) == 0
     main(["baseline", "set", "main"])
     assert "decides from 6" in said(capsys)
     assert main(["gate", "v2", "--quiet"]) == 3
@@ -297,7 +306,7 @@ def git(folder: Path, *words: str) -> None:
 
 def against(folder: Path, side: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     options = ["--against", "main", "--no-store", "--json", "-", "--input-size", "14"]
-    options += ["--budget", "2", "--launches", "1", "--threads", "1", "--junit", "j.xml"]
+    options += ["--budget", "2", "--processes", "1", "--threads", "1", "--junit", "j.xml"]
     return subprocess.run(
         [sys.executable, "-m", "depthprof", "gate", side, *options],
         cwd=folder,

@@ -135,13 +135,13 @@ def test_colours_are_the_terminal_s_to_choose(
 
 
 def test_a_live_display_takes_lines_printed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    from depthprof.cli.progress import progress_display
+    from depthprof.cli.measuring import progress_display
     from depthprof.runner import Progress
 
     stream = consoles.Terminal("ascii")
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("TERM", "xterm")
-    with progress_display(False, 10.0) as show:
+    with progress_display(10.0, quiet=False) as show:
         show(Progress("measuring", 1, 2, 3, 4, 5.0, 5.0))
         output.warn("± meanwhile")
     assert "+- meanwhile" in stream.shown

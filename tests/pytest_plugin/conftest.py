@@ -3,7 +3,7 @@
 import pytest
 from pytest_benchmark import plugin as benchmark_plugin
 
-from depthprof.cli import sides  # noqa: F401  (or each session imports it anew)
+from depthprof.cli import measuring  # noqa: F401  (or each session imports it anew)
 from depthprof.pytest_plugin import beside  # noqa: F401
 from depthprof.pytest_plugin import session as sessions
 from depthprof.system.doctor import gpu  # noqa: F401

@@ -198,7 +198,7 @@ def test_a_run_is_refused_before_it_is_timed(
 ) -> None:
     path = checkpoint(qkv=nan_in(weights[QKV]))
     words = ["compare", "v1", "v2", "--input-size", "56", "--checkpoint", f"v2={path}"]
-    assert main([*words, "--out", str(tmp_path / "out"), "--no-store", "--launches", "1"]) == 2
+    assert main([*words, "--out", str(tmp_path / "out"), "--no-store", "--processes", "1"]) == 2
     said = capsys.readouterr().err
     assert "side b (v2): what the stage forward gave is not finite" in said
     assert f"the first {QKV} (NaN in 7 of 442368 values)" in said

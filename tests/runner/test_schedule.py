@@ -212,7 +212,7 @@ def test_sides_that_change_what_they_share_are_measured_apart_and_it_is_said(mom
     assert ("note", said) in facts(run)
     judged = judge(run, Policy())
     assert judged.judgement is not None
-    assert "--launches 6" in judged.judgement.sentence  # two were asked for
+    assert "--processes 6" in judged.judgement.sentence  # two were asked for
     (gated,) = gate_turns(judged, "then", "now").sides
     assert said in side_remarks(gated)
 

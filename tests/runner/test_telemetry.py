@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from depthprof import api
-from depthprof.cli.parser import build_parser
+from depthprof.cli.main import Call, parse
 from depthprof.errors import BadInput
 from depthprof.records import UNKNOWN, Policy, Run, Telemetry, Workload, decode, encode
 from depthprof.runner import Plan, Progress, SidePlan, measure, telemetry
@@ -292,8 +292,10 @@ def test_the_doors_ask_for_it_and_calibrate_does_not(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("words", [["compare", "v1", "v2"], ["profile", "v1"]])
 def test_the_command_line_can_leave_it_out(words: list[str]) -> None:
-    assert build_parser().parse_args(words).no_telemetry is False
-    assert build_parser().parse_args([*words, "--no-telemetry"]).no_telemetry is True
+    for more in ([], ["--no-telemetry"]):
+        call = parse([*words, *more])
+        assert isinstance(call, Call)
+        assert call.settings.measuring.no_telemetry == bool(more)
 
 
 def test_our_own_worker_is_not_counted_as_a_stranger() -> None:

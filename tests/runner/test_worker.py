@@ -75,7 +75,7 @@ def test_v2_is_slower_in_return_than_the_example_of_the_docs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["compare", f"{EXAMPLES / 'fast_v2.py'}:FastV2", "v2", "--input-size", "56"]
-    words += ["--launches", "1", "--no-store"]  # a clear case: it ends long before its budget
+    words += ["--processes", "1", "--no-store"]  # a clear case: it ends long before its budget
     code = main([*words, "--budget", "40", "--threads", "1", "--out", str(tmp_path), "--json", "-"])
     document = json.loads(capsys.readouterr().out)
     found = {verdict["stage"]: verdict["status"] for verdict in document["verdicts"]}
@@ -184,7 +184,7 @@ def test_a_user_s_stage_that_fails_half_way_keeps_what_was_measured(
 ) -> None:
     (tmp_path / "broken.py").write_text(BROKEN)
     words = ["compare", "v1", f"{tmp_path / 'broken.py'}:Broken", "--input-size", "56"]
-    words += ["--launches", "1", "--no-store"]
+    words += ["--processes", "1", "--no-store"]
     assert main([*words, "--budget", "20", "--threads", "1", "--out", str(tmp_path / "out")]) == 2
     shown = " ".join(capsys.readouterr().out.split())
     assert "failed in the stage return" in shown

@@ -155,7 +155,7 @@ def test_launches_that_scatter_decide_nothing_and_more_would_tell() -> None:
     assert judgement is not None
     verdict = judgement.verdict("forward")
     assert (verdict.status, verdict.reason.code) == (Status.INCONCLUSIVE, "launches_scatter")
-    assert "more --launches" in verdict.reason.text
+    assert "more --processes" in verdict.reason.text
 
 
 def test_what_all_pairs_of_a_launch_share_is_no_evidence() -> None:

@@ -76,7 +76,7 @@ def test_fewer_separate_processes_than_six_decide_nothing(
     assert statuses(judged) == {Status.INCONCLUSIVE}
     assert judged.exit_code == 3
     assert judged.judgement is not None
-    assert "--launches 6" in judged.judgement.sentence
+    assert "--processes 6" in judged.judgement.sentence
     for verdict in judged.judgement.verdicts:
         assert verdict.reason.code == "too_few_processes"
         assert f"at least {FEWEST_SEPARATE}" in verdict.reason.text

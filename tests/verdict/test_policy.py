@@ -1,12 +1,11 @@
 """One policy: defaults by kind of evidence, then settings, then options, for every command."""
 
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
-from depthprof.cli.gate_command import gate_policy
-from depthprof.cli.options import paired_policy
+from depthprof.cli.gate import gate_policy
+from depthprof.cli.options import FailingOptions, paired_policy
 from depthprof.errors import BadInput
 from depthprof.pytest_plugin.measuring import Measurements
 from depthprof.records import Judged, Policy, Workload
@@ -24,10 +23,6 @@ return = "10%"
 [tool.depthprof.gate.models.large]
 threshold = "2%"
 """
-
-
-def given(**options: object) -> Namespace:
-    return Namespace(**({"threshold": None, "floor_us": None, "fail_on": None} | options))
 
 
 def test_the_default_threshold_hangs_on_the_evidence_alone() -> None:
@@ -68,10 +63,10 @@ def test_compare_gate_and_plugin_judge_paired_evidence_alike(
     (tmp_path / "pyproject.toml").write_text(project)
     monkeypatch.chdir(tmp_path)
     settings = read_settings().gate
-    compared = paired_policy(given(), model)
-    assert compared == gate_policy(given(), settings, "paired")(model)
+    compared = paired_policy(FailingOptions(), model)
+    assert compared == gate_policy(FailingOptions(), settings, "paired")(model)
     assert compared == plugin_policy(settings, model)
     assert compared.fail_on == (("slower",) if project else Policy().fail_on)
-    asked = given(threshold="4%", fail_on="never")
+    asked = FailingOptions(threshold="4%", fail_on="never")
     assert paired_policy(asked, model) == gate_policy(asked, settings, "paired")(model)
     assert paired_policy(asked, model).fail_on == ()

@@ -10,7 +10,7 @@ from typing import Any
 import pynvml
 import pytest
 
-from depthprof.cli import commands
+from depthprof.cli.doctor import EXIT_WARNINGS
 from depthprof.cli.main import main
 from depthprof.pytest_plugin.measuring import gpu_name
 from depthprof.system import doctor
@@ -298,7 +298,7 @@ def test_a_fit_machine_exits_with_0_and_warnings_with_3(
     assert main(["doctor"]) == 0
     assert "This machine is fit to measure on." in capsys.readouterr().out
     findings += judge_host(replace(CALM, busy_ratio=0.4))
-    assert main(["doctor"]) == commands.EXIT_WARNINGS == 3
+    assert main(["doctor"]) == EXIT_WARNINGS == 3
     shown = " ".join(capsys.readouterr().out.split())
     assert "1 warning (neighbours): what is measured now may be disturbed." in shown
     assert "To do: stop them" in shown

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from depthprof import api
-from depthprof.cli.commands import MEASURED_AGAIN
+from depthprof.cli.machine import MEASURED_AGAIN
 from depthprof.cli.main import main
 from depthprof.errors import BadRunFile, OutputError
 from depthprof.records import CopyRate, Limits, MatrixRate, MemoryRate, TheoreticalRate, Workload

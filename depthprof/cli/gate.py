@@ -1,0 +1,306 @@
+"""`depthprof gate`: a run against a baseline, or two commits against each other, in CI."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from depthprof.cli import output
+from depthprof.cli.options import (
+    Command,
+    FailingOptions,
+    KeepOptions,
+    MeasuringOptions,
+    PrintOptions,
+    WorkloadOptions,
+    argument,
+    flag,
+    option,
+)
+from depthprof.errors import EXIT_REFUSED, BadInput, DepthprofError, OutputError, StoreError
+
+if TYPE_CHECKING:
+    from depthprof.records import Digest, Gated, Judged, Policy
+    from depthprof.runner import SidePlan
+    from depthprof.storage.settings import GateSettings, Settings
+    from depthprof.verdict.policy import Evidence
+
+    PolicyOf = Callable[[str], Policy]
+    """What counts as slower, by model."""
+
+GATE_PROCESSES = 8
+"""Processes of a run that is compared with one of another time: two more than could decide."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineOptions:
+    """What to compare with."""
+
+    TITLE: ClassVar[str] = "against what"
+
+    name: str | None = option("NAME", "a baseline by name [main]", exclusive=True)
+    file: str | None = option("FILE", "a committed baseline, or a run.json", exclusive=True)
+    against: str | None = option(
+        "REF",
+        "a commit of this repository: both are measured now, in alternation (best in CI)",
+        exclusive=True,
+    )
+    merge_base: bool = flag("with --against: where this branch left REF")
+    run: str | None = option("RUN", "the run to compare, or a run.json [newest]")
+    allow: tuple[str, ...] = option(
+        "FIELD", "compare although the runs differ in this field", default=(), action="append"
+    )
+    bisect: bool = flag("exit with 125 where nothing was decided (git bisect)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions(PrintOptions):
+    """What is printed, and written for CI."""
+
+    junit: str | None = option("FILE", "a test case a stage")
+    markdown: str | None = option("FILE", "the job summary")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateOptions:
+    """Of `gate`."""
+
+    baseline: str | None = argument(
+        "A",
+        "measure this side now, such as v2; without it the newest run is compared",
+        nargs="?",
+        default=None,
+    )
+    to: BaselineOptions
+    work: WorkloadOptions
+    measuring: MeasuringOptions
+    policy: FailingOptions
+    printed: ReportOptions
+    keeping: KeepOptions
+
+
+def gate(settings: GateOptions) -> int:
+    """Compare, report, and end with the code of the outcome."""
+    try:
+        gated, lost = _gated(settings)
+    except DepthprofError as error:
+        _refused(error, settings)
+        raise
+    _report(gated, settings.printed)
+    if lost is not None:  # the verdict is printed all the same
+        output.warn(str(lost))
+        return EXIT_REFUSED
+    return gated.exit_code
+
+
+def _gated(settings: GateOptions) -> "tuple[Gated, DepthprofError | None]":
+    """The outcome, and why a run that was measured could not be kept, if it could not."""
+    from depthprof.storage.settings import read_settings
+
+    project, to = read_settings(), settings.to
+    if to.merge_base and to.against is None:
+        raise BadInput("--merge-base says where a branch left REF, so it needs --against REF")
+    if to.allow and to.against is not None:
+        raise BadInput("--against measures both on this machine, so there is nothing to --allow")
+    if to.against is not None:
+        return _against(to.against, settings, project), None
+    return _with_baseline(settings, project)
+
+
+def _refused(error: DepthprofError, settings: GateOptions) -> None:
+    """Write a refusal to the files that CI reads too."""
+    from depthprof.records import Gated, Policy, SideGate
+
+    label = settings.baseline or "the newest run"
+    side = SideGate(label, Policy(), problem=str(error))
+    words = settings.to.against or settings.to.file or settings.to.name or "the baseline"
+    try:
+        _files(Gated(words, label, (side,), (), False, EXIT_REFUSED), settings.printed)
+    except OutputError as unwritten:  # the refusal itself is what must be said
+        output.warn(str(unwritten))
+
+
+def gate_policy(
+    options: FailingOptions, project: "GateSettings", evidence: "Evidence"
+) -> "PolicyOf":
+    """What counts as slower, by model."""
+    from depthprof.verdict.policy import policy_for
+
+    changes = options.changes()
+    return lambda model: policy_for(evidence, project, model, changes)
+
+
+def _with_baseline(
+    settings: GateOptions, project: "Settings"
+) -> "tuple[Gated, DepthprofError | None]":
+    from depthprof.cli.measuring import side_plans
+    from depthprof.verdict.noise import kept_calibration
+    from depthprof.verdict.unpaired import gate_asked, gate_digests
+
+    policy_of = gate_policy(settings.policy, project.gate, "unpaired")
+    allow = (*project.gate.allow, *settings.to.allow)
+    baseline = _baseline(settings, project.gate)  # refused before anything is measured
+    side = None
+    if settings.baseline is not None:
+        (side,) = side_plans(settings.work, (settings.baseline,))
+        refused = gate_asked(baseline, side.label, side.workload, policy_of, allow)
+        if refused is not None:
+            return refused, None
+    candidate, lost = _candidate(settings, project, policy_of, side)
+    if (baseline.created, baseline.levels) == (candidate.created, candidate.levels):
+        raise BadInput(
+            f"the newest run, {candidate.run}, is the baseline itself: nothing was measured since;"
+            " measure first, or name a side to measure now, such as `depthprof gate v2`"
+        )
+    only = None if side is None else side.label
+    return gate_digests(baseline, candidate, policy_of, allow, kept_calibration, only), lost
+
+
+def _baseline(settings: GateOptions, project: "GateSettings") -> "Digest":
+    from depthprof.cli.runs import opened
+    from depthprof.records import Digest
+    from depthprof.storage.run_files import read_baseline
+    from depthprof.verdict import digest
+
+    file = settings.to.file
+    if file is not None:
+        known = read_baseline(file)
+        return known if isinstance(known, Digest) else digest(*known, Path(file).name)
+    with opened(settings.keeping) as store:
+        return store.digest(store.baseline(settings.to.name or project.baseline))
+
+
+def _candidate(
+    settings: GateOptions, project: "Settings", policy_of: "PolicyOf", side: "SidePlan | None"
+) -> "tuple[Digest, DepthprofError | None]":
+    from depthprof.cli.runs import opened
+    from depthprof.storage.run_files import read_run
+    from depthprof.verdict import digest
+
+    if side is not None:
+        asked = settings.measuring.processes or project.gate.launches or GATE_PROCESSES
+        judged = _measured(settings, (side,), asked, policy_of(side.workload.model))
+        identity, lost = _kept(judged, settings.keeping)
+        return digest(judged.run, judged.policy, identity or "the run just measured"), lost
+    word = settings.to.run or "newest"
+    if Path(word).exists():
+        return digest(*read_run(word), Path(word).name), None
+    with opened(settings.keeping) as store:
+        return store.digest(store.find(word)), None
+
+
+def _measured(
+    settings: GateOptions, sides: "tuple[SidePlan, ...]", processes: int | None, policy: "Policy"
+) -> "Judged":
+    from depthprof.cli.measuring import carry_out, plan_from
+
+    plan = plan_from(sides, settings.work, settings.measuring, processes=processes)
+    return carry_out(plan, policy, quiet=settings.printed.quiet, has_conditions=False)
+
+
+def _kept(judged: "Judged", keeping: KeepOptions) -> tuple[str | None, DepthprofError | None]:
+    """Keep a run in the store; where that fails, as a file, and say so."""
+    from depthprof.cli.report import keep
+    from depthprof.report import folder
+
+    try:
+        return keep(judged, keeping, None), None
+    except (BadInput, StoreError) as error:
+        written = folder.write(judged, "reports")
+        return None, StoreError(f"{error}. The run is kept in {written / 'run.json'}")
+
+
+def _against(reference: str, settings: GateOptions, project: "Settings") -> "Gated":
+    from depthprof.cli.measuring import side_plans
+    from depthprof.storage.git import Repository
+    from depthprof.verdict.unpaired import gate_turns
+
+    if settings.baseline is None:
+        raise BadInput("--against REF measures now: name the side, such as `gate mine.py:make`")
+    if settings.to.run is not None:
+        raise BadInput("--against REF measures now, so --run has nothing to name")
+    repository = Repository.around(Path.cwd())
+    find = repository.merge_base if settings.to.merge_base else repository.commit
+    commit = find(reference)
+    both = side_plans(settings.work, (settings.baseline, settings.baseline))
+    label = both[0].label.removesuffix(" (a)")
+    with repository.worktree(commit) as folder:
+        before, after = _both_commits(both, repository.root, folder)
+        before = replace(before, label=f"{label} at {commit[:10]}")
+        after = replace(after, label=label)
+        asked = settings.measuring.processes or project.gate.launches
+        policy = gate_policy(settings.policy, project.gate, "paired")(after.workload.model)
+        judged = _measured(settings, (before, after), asked, policy)
+    return gate_turns(judged, f"{commit[:10]} ({reference})", repository.described())
+
+
+def _both_commits(
+    sides: "tuple[SidePlan, ...]", root: Path, folder: Path
+) -> "tuple[SidePlan, SidePlan]":
+    """Let the first side be what it was at the commit whose files are in `folder`."""
+    from depthprof.pipelines.own_code import is_file
+    from depthprof.pipelines.registry import VARIANTS
+
+    before = replace(sides[0], instead_of=root.resolve(), tree=folder.resolve())
+    after = replace(sides[1], tree=root.resolve())
+    place, _, name = before.variant.rpartition(":")
+    if before.variant in VARIANTS:
+        if not (folder / "depthprof" / "__init__.py").is_file():
+            raise BadInput(
+                f'"{before.variant}" is depthprof\'s own, and its code is not in {root}:'
+                " name a pipeline of this repository, path/to/file.py:NAME"
+            )
+        return replace(before, folder=folder), replace(after, folder=root)
+    if not is_file(place):
+        return replace(before, folder=folder), after
+    path = Path(place).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise BadInput(f"{place} is not in the repository {root}; --against compares its commits")
+    earlier = folder / path.relative_to(root.resolve())
+    if not earlier.is_file():
+        raise BadInput(f'there is no "{place}" at {folder.name}')
+    return replace(before, variant=f"{earlier}:{name}"), after
+
+
+def _files(gated: "Gated", printed: ReportOptions) -> None:
+    """Write what CI reads: JUnit, the job summary, annotations."""
+    from depthprof.report.annotations import annotations
+    from depthprof.report.gated_markdown import gate_markdown
+    from depthprof.report.junit import junit
+    from depthprof.storage.text_files import append_text
+
+    if printed.junit is not None:
+        output.write_text(Path(printed.junit), junit(gated))
+    if printed.markdown is not None:
+        output.write_text(Path(printed.markdown), gate_markdown(gated))
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            append_text(Path(summary), gate_markdown(gated))
+        except OSError as error:
+            text = f"could not write the job summary {summary}: {error.strerror}"
+            raise OutputError(text) from error
+    if os.environ.get("GITHUB_ACTIONS") == "true" and printed.json != "-":
+        output.say("\n".join(annotations(gated)))
+
+
+def _report(gated: "Gated", printed: ReportOptions) -> None:
+    from depthprof.report.gated import gate_document, gate_sentence
+    from depthprof.report.gated_terminal import print_gated
+
+    _files(gated, printed)
+    if output.write_json(printed.json, gate_document(gated)):
+        return
+    if printed.quiet:
+        output.say(gate_sentence(gated))
+    else:
+        print_gated(gated, output.console())
+
+
+COMMANDS = {
+    "gate": Command(
+        GateOptions,
+        gate,
+        ("gate mine.py:make --against origin/main --merge-base", "gate v2 --name main"),
+    )
+}

@@ -1,0 +1,286 @@
+"""`depthprof runs` and `depthprof baseline`: the kept runs, and names for some of them."""
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from depthprof.cli import output
+from depthprof.cli.options import Command, StoreOptions, argument, flag, option
+from depthprof.errors import BadInput, BadRunFile
+from depthprof.units import shown
+
+if TYPE_CHECKING:
+    from depthprof.records import Policy, Run
+    from depthprof.storage.database import RunRow, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListOptions(StoreOptions):
+    """Of `runs list`."""
+
+    tag: str | None = option("TAG", "only those with this tag")
+    limit: int = option("N", "at most so many [20]", default=20, type=int)
+    json: str | None = option("FILE", "write them there as JSON; - prints nothing else")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions(StoreOptions):
+    """Of `runs show`."""
+
+    run: str = argument("RUN", "first digits, a tag, or newest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagOptions(RunOptions):
+    """Of `runs tag`."""
+
+    tags: tuple[str, ...] = argument("TAG", nargs="+")
+    remove: bool = flag("remove them instead")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunsOptions(StoreOptions):
+    """Of `runs delete`."""
+
+    runs: tuple[str, ...] = argument("RUN", nargs="+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions(RunsOptions):
+    """Of `runs export`."""
+
+    out: str = option("DIR", "where to [.]", default=".")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions(StoreOptions):
+    """Of `runs import`."""
+
+    paths: tuple[str, ...] = argument("PATH", "files, or report folders", nargs="+")
+    tag: tuple[str, ...] = option("TAG", "for each of them", default=(), action="append")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameOptions(StoreOptions):
+    """Of `baseline show`."""
+
+    name: str = argument("NAME")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetOptions(NameOptions):
+    """Of `baseline set`."""
+
+    run: str = argument("RUN", "[newest]", nargs="?", default="newest")
+    file: str | None = option("FILE", "write it there too, to be committed")
+
+
+def opened(asked: StoreOptions, *, create: bool = False) -> "AbstractContextManager[Store]":
+    """Open the store that the options, the environment or the settings name, in this order.
+
+    Raises:
+        BadInput: SQLAlchemy is not installed, or the URL is none.
+        StoreError: the store cannot be used.
+    """
+    if find_spec("sqlalchemy") is None:
+        raise BadInput(
+            "SQLAlchemy is not installed, so there is no store; run `pip install depthprof`"
+        )
+    from depthprof.storage.database.opening import URL_VARIABLE, open_store
+    from depthprof.storage.settings import read_settings
+
+    url = asked.store or os.environ.get(URL_VARIABLE) or read_settings().store
+    return open_store(url, create=create)
+
+
+def newest_runs(settings: StoreOptions) -> int:
+    """List the newest runs."""
+    return list_runs(ListOptions(store=settings.store))
+
+
+def list_runs(settings: ListOptions) -> int:
+    """List runs, the newest first."""
+    if settings.limit < 1:
+        raise BadInput(f"limit is {settings.limit!r}, but must be at least 1")
+    with opened(settings) as store:
+        rows = store.rows(tag=settings.tag, limit=settings.limit)
+    document = {"schema": 1, "kind": "runs", "runs": [asdict(row) for row in rows]}
+    if not output.write_json(settings.json, document):
+        _print_rows(rows)
+    return 0
+
+
+def _print_rows(rows: "Iterable[RunRow]") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for name in ("run", "when (UTC)", "commit"):
+        table.add_column(name, no_wrap=True)
+    for name in ("sides", "outcome", "tags"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        commit = (row.commit or "-")[:8] + ("+" if row.dirty else "")
+        outcome = f"{row.culprit} slower" if row.culprit else row.ended
+        cells = (row.id, row.created[:16].replace("T", " "), commit)
+        rest = (" vs ".join(row.labels), outcome, ", ".join(row.tags))
+        table.add_row(*(Text(cell) for cell in (*cells, *rest)))
+    none = "No runs are kept yet; `depthprof compare` and `profile` keep theirs."
+    output.console().print(table if table.row_count else none)
+
+
+def show_run(settings: RunOptions) -> int:
+    """Print the report of one run."""
+    from depthprof.report.terminal import print_judged
+    from depthprof.verdict.decision import judge
+
+    with opened(settings) as store:
+        run, policy = store.load(store.find(settings.run))
+    print_judged(judge(run, policy), output.console())
+    return 0
+
+
+def tag_run(settings: TagOptions) -> int:
+    """Add tags to a run, or remove them."""
+    with opened(settings) as store:
+        identity = store.find(settings.run)
+        (store.untag if settings.remove else store.tag)(identity, settings.tags)
+    words = ", ".join(settings.tags)
+    output.say(f"{identity}: {words} {'removed' if settings.remove else 'added'}")
+    return 0
+
+
+def delete_runs(settings: RunsOptions) -> int:
+    """Delete runs; none, if one of them is not there."""
+    with opened(settings) as store:
+        for identity in [store.find(word) for word in settings.runs]:
+            store.delete(identity)
+            output.say(f"{identity}: deleted")
+    return 0
+
+
+def export_runs(settings: ExportOptions) -> int:
+    """Write runs as files."""
+    from depthprof.records import encode
+
+    with opened(settings) as store:
+        for identity in [store.find(word) for word in settings.runs]:
+            file = Path(settings.out) / f"{identity}.json"
+            output.write_text(file, encode(*store.load(identity)))
+            output.say(f"{identity}: {shown(file)}")
+    return 0
+
+
+def import_runs(settings: ImportOptions) -> int:
+    """Add the runs of files to the store."""
+    from depthprof.verdict import digest
+    from depthprof.verdict.decision import judge
+
+    with opened(settings, create=True) as store:
+        for path in settings.paths:
+            for run, policy in _runs_of(path):
+                identity = store.add(judge(run, policy), digest(run, policy), settings.tag)
+                output.say(f"{identity}: {shown(path)}")
+    return 0
+
+
+def _runs_of(path: str) -> "Sequence[tuple[Run, Policy]]":
+    """Runs of a run.json, a report folder, or a file of pytest-benchmark."""
+    from depthprof.storage import benchmark_files
+    from depthprof.storage.run_files import read_run
+
+    if Path(path).is_dir() or not benchmark_files.is_benchmark_file(Path(path)):
+        return [read_run(path)]
+    runs = benchmark_files.read_runs(path)
+    if not runs:
+        raise BadRunFile(
+            f"{path} holds benchmarks, but no run of depthprof; only what the suites or the"
+            " fixture depth_profile saved can be read"
+        )
+    return runs
+
+
+def set_baseline(settings: SetOptions) -> int:
+    """Let a name stand for a run."""
+    from depthprof.records import Policy, encode_digest
+    from depthprof.stats.paired import shared_confidence
+    from depthprof.stats.rank_sum import fewest_launches
+
+    with opened(settings) as store:
+        identity = store.find(settings.run)
+        store.set_baseline(settings.name, identity)
+        known = store.digest(identity)
+    output.say(f'{identity} is the baseline "{settings.name}" now')
+    processes = max((known.launches_of(side.name) for side in known.sides), default=0)
+    needed = fewest_launches(shared_confidence(Policy().confidence, 8))
+    if processes < needed:
+        output.warn(
+            f"it has {processes} processes; the gate decides from {needed} of each side"
+            f" (--processes {needed + 2} when measuring)"
+        )
+    if settings.file is not None:
+        text = encode_digest(replace(known, run=settings.name))
+        output.write_text(Path(settings.file), text)
+        output.say(f"written to {shown(settings.file)}")
+    return 0
+
+
+def show_baseline(settings: NameOptions) -> int:
+    """Print what a name stands for."""
+    from depthprof.report.digested import print_digest
+
+    with opened(settings) as store:
+        print_digest(store.digest(store.baseline(settings.name)), output.console())
+    return 0
+
+
+def list_baselines(settings: StoreOptions) -> int:
+    """List all baselines."""
+    with opened(settings) as store:
+        known = store.baselines()
+    for name, run, when in known:
+        output.say(f"{name}  {run}  set {when[:16].replace('T', ' ')}")
+    if not known:
+        output.say(
+            "There is no baseline yet; `depthprof baseline set main` makes the newest run one."
+        )
+    return 0
+
+
+_LIST = Command(ListOptions, list_runs, text="the newest runs (the default)")
+_SHOW = Command(RunOptions, show_run, text="the report of one run, in the terminal")
+_TAG = Command(TagOptions, tag_run, text="add tags to a run, or remove them")
+_DELETE = Command(RunsOptions, delete_runs, text="delete runs")
+_EXPORT = Command(ExportOptions, export_runs, text="write runs as run.json files, as in reports/")
+_IMPORT = Command(
+    ImportOptions, import_runs, text="read run.json files, or pytest-benchmark's JSON"
+)
+_SET = Command(SetOptions, set_baseline, text="let a name stand for a run")
+_SHOW_NAME = Command(NameOptions, show_baseline, text="what a name stands for")
+_NAMES = Command(StoreOptions, list_baselines, text="all of them (the default)")
+
+COMMANDS = {
+    "runs": Command(
+        StoreOptions,
+        newest_runs,
+        ("runs list --tag nightly --limit 5", "runs show newest"),
+        actions={
+            "list": _LIST,
+            "show": _SHOW,
+            "tag": _TAG,
+            "delete": _DELETE,
+            "export": _EXPORT,
+            "import": _IMPORT,
+        },
+    ),
+    "baseline": Command(
+        StoreOptions,
+        list_baselines,
+        ("baseline set main newest --file baseline.json", "baseline show main"),
+        actions={"set": _SET, "show": _SHOW_NAME, "list": _NAMES},
+    ),
+}
