@@ -28,7 +28,7 @@ def rule(facts: Facts) -> Iterator[Finding]:
     """The next preprocess takes longer after one side than after the other, whoever's it is.
 
     Seen where V2's colouring left the allocator so that the next preprocess took twice as long
-    (docs/measuring.md, "Workers, turns, launches"). In a shared worker each side's blocks follow
+    (docs/measuring.md, "Processes, blocks, pairs"). In a shared worker each side's blocks follow
     either side; the first iterations of blocks are compared by who ran before, each side with
     itself, so that the sides' own speed and their place in the turn cancel. Reported where all of
     five or more launches agree, and the median launch has 1.2 times and 50 us or more. The gain is
