@@ -187,7 +187,7 @@ def _recorded(device: str, limit_s: float, out: Path) -> Check:
 
 def _suites(device: str, limit_s: float, out: Path) -> Check:
     words = ("-m", "pytest", "-q", "suites/test_stages.py", "suites/test_end_to_end.py")
-    asked = ("--depth-device", device, "--depth-budget", "5", "--depth-launches", "3")
+    asked = ("--depth-device", device, "--depth-budget", "5", "--depth-processes", "3")
     json = ("--benchmark-json", str(out / "suites.json"))
     installed = any(one.name == "depthprof" for one in entry_points(group="pytest11"))
     plugin = () if installed else ("-p", "depthprof.pytest_plugin")

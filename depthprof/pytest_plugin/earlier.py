@@ -195,7 +195,7 @@ class Earlier:
             if is_slower
         )
         of_all = sides[0].judgement.verdicts if sides[0].judgement else ()
-        if all(one.status is Status.INCONCLUSIVE for one in of_all):
+        if not any(slower) and all(one.status is Status.INCONCLUSIVE for one in of_all):
             why = f"no stage of {entry.variant} is decided against {self.path}"
             return Held(f"{why}: {of_all[0].reason.text}", row=row)
         return Held(slower=texts, row=row, is_compared=True)
