@@ -1,4 +1,4 @@
-"""One torch thread in every test: the machine has neighbours. Runs are kept away from our own."""
+"""One torch thread in every test: the machine is shared. Runs are kept away from our own."""
 
 import os
 import tempfile

@@ -35,7 +35,7 @@ class Entry:
 
     Attributes:
         variant: short label of the side. stage: its name.
-        seconds: every measured iteration, in the order taken; warm-up is left out.
+        seconds: every iteration but warm-up, in the order taken.
         workload: in words, for the group. known: what goes into extra_info.
     """
 

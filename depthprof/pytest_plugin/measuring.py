@@ -94,8 +94,7 @@ def time_sentence(measured: tuple[Judged, ...], whole_s: float) -> str:
 
 
 def _whole_ns(run: Run) -> NDArray[np.int64]:
-    whole_ns: NDArray[np.int64] = run.samples.host_ns.clip(min=0).sum(axis=1)
-    return whole_ns
+    return np.asarray(run.samples.host_ns.clip(min=0).sum(axis=1))
 
 
 def _checks_s(run: Run) -> float:
@@ -109,14 +108,10 @@ def _checks_s(run: Run) -> float:
 
 
 def machine_facts(device: str, threads: int | None) -> dict[str, Any]:
-    """Describe what decides how fast a pipeline is here, besides its code.
+    """Describe the machine and its software; gpu and driver are None where no GPU is used.
 
     Args:
-        device: as asked for, "auto", "cpu", "cuda" or "cuda:N".
-        threads: as asked for; None leaves it to depthprof, by the number of cores.
-
-    Returns:
-        gpu, driver, cpu, cpu_cores, versions and threads; the GPU's are None where none is used.
+        device, threads: as asked for; None leaves the threads to the number of cores.
     """
     torch = _version("torch")
     gpu = None if device == "cpu" or torch.endswith("+cpu") else gpu_name(device)
@@ -148,11 +143,7 @@ def fingerprint(facts: dict[str, Any]) -> str:
 
 
 def folder_name(usual: str, facts: dict[str, Any]) -> str:
-    """Name of the folder that keeps this machine's runs apart.
-
-    Args:
-        usual: what pytest-benchmark calls this machine, such as "Linux-CPython-3.12-64bit".
-    """
+    """Name of this machine's folder; `usual` is pytest-benchmark's, "Linux-CPython-3.12-64bit"."""
     words = [usual, facts["gpu"] or facts["cpu"], f"torch-{facts['torch']}", fingerprint(facts)]
     return "-".join(re.sub(r"[^A-Za-z0-9._]+", "-", word).strip("-") for word in words)
 

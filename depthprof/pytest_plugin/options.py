@@ -70,18 +70,10 @@ def add_options(parser: "pytest.Parser") -> None:
         add(f"--depth-{name}", metavar=name.upper(), help=text)
     for name, text in _NUMBERS.items():
         add(f"--depth-{name}", metavar="N", type=int, help=text)
-    add(
-        "--depth-budget",
-        metavar="SECONDS",
-        type=float,
-        help=f"of measuring a comparison ({BUDGET_S:.0f})",
-    )
-    add(
-        "--depth-processes",
-        metavar="N",
-        type=int,
-        help=f"worker processes a comparison ({PROCESSES})",
-    )
+    text = f"of measuring a comparison ({BUDGET_S:.0f})"
+    add("--depth-budget", metavar="SECONDS", type=float, help=text)
+    text = f"worker processes a comparison ({PROCESSES})"
+    add("--depth-processes", metavar="N", type=int, help=text)
     add("--depth-launches", metavar="N", type=int, help="old name of --depth-processes")
     add("--depth-batches", metavar="N,N", help="of suites/test_batches.py (default: 4)")
     text = f"input size of suites/test_batches.py (default: {BATCH_INPUT_SIZE})"
@@ -90,17 +82,8 @@ def add_options(parser: "pytest.Parser") -> None:
 
 def any_given(config: "pytest.Config") -> bool:
     """Whether any of the options was given."""
-    names = (
-        "models",
-        "budget",
-        "processes",
-        "launches",
-        "batches",
-        "batch-input-size",
-        *_TEXTS,
-        *_NUMBERS,
-    )
-    return any(_option(config, name) is not None for name in names)
+    options = vars(config.option).items()
+    return any(value is not None for name, value in options if name.startswith("depth_"))
 
 
 def asked(config: "pytest.Config") -> Asked:

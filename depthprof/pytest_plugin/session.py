@@ -233,19 +233,15 @@ def _fail(
 ) -> None:
     """Fail a subtest for each entry that got slower; the test itself where it is that entry."""
     __tracebackhide__ = True
-    subtests = None if alone or not slower else _subtests(request)
-    if subtests is not None:
-        for name, found in slower.items():
-            with subtests.test(name):
-                pytest.fail("\n".join(found), pytrace=False)
-    elif slower:
+    if not slower:
+        return
+    try:
+        subtests = None if alone else request.getfixturevalue("subtests")
+    except pytest.FixtureLookupError:  # below pytest 9, without pytest-subtests
+        subtests = None
+    if subtests is None:
         texts = [text for found in slower.values() for text in found]
         pytest.fail("\n".join(texts), pytrace=False)
-
-
-def _subtests(request: pytest.FixtureRequest) -> Any:
-    """Pytest's subtests; None below pytest 9 without pytest-subtests."""
-    try:
-        return request.getfixturevalue("subtests")
-    except pytest.FixtureLookupError:
-        return None
+    for name, found in slower.items():
+        with subtests.test(name):
+            pytest.fail("\n".join(found), pytrace=False)
