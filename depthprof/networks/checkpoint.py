@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, load_file
 
 from depthprof.errors import BadCheckpoint
-from depthprof.networks.appearance import PICKLE, ZIP, file_appearance, is_safetensors
+from depthprof.networks.foreign import PICKLE, ZIP, file_appearance, is_safetensors
 
 _CHUNK_BYTES = 1 << 22
 _HEAD_BYTES = 64

@@ -12,15 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from depthprof.errors import BadCheckpoint
-from depthprof.networks.appearance import is_zoedepth, names_appearance
-from depthprof.networks.foreign_names import MASK, published_names
-from depthprof.records import SIZES
+from depthprof.networks.foreign import MASK, is_zoedepth, names_appearance, published_names
 
-_DIM_KEY = "pretrained.cls_token"
-_DIMS = dict(zip((384, 768, 1024, 1536), SIZES, strict=True))
 _DEEPEST = 4
 _PARTS = ("pretrained.", "depth_head.", "backbone.", "neck.", "head.")
 """First words of the names of our network, and of the same in transformers."""
@@ -76,7 +72,7 @@ class _Group:
     def score(self, expected: Mapping[str, Tensor]) -> tuple[bool, int, bool]:
         """How well it fits: wholly, in how many tensors, and whether it is no averaged copy."""
         alike = sum(
-            1 for key, value in self.tensors.items() if _shape(expected.get(key)) == value.shape
+            1 for key, value in self.tensors.items() if shape_of(expected.get(key)) == value.shape
         )
         whole = alike == len(expected) == len(self.tensors)
         return whole, alike, not _AVERAGED.search(self.prefix)
@@ -106,55 +102,6 @@ def fitted(found: Mapping[Any, Any], expected: Mapping[str, Tensor], path: Path)
     best = max(groups, key=lambda group: group.score(expected))  # the first of the best
     _refuse_other_kinds(best, other, path)
     return Fitted(best.tensors, tuple(_steps(best, groups, flat, expected)), names)
-
-
-def load_strictly(
-    model: nn.Module, found: Fitted | Mapping[str, Tensor], path: Path, size: str
-) -> None:
-    """Put tensors into a model of the same keys and shapes, as float32, in the model's place.
-
-    Raises:
-        BadCheckpoint: other keys or shapes (the first of each kind is named), or no floats.
-    """
-    if not isinstance(found, Fitted):
-        found = Fitted(found, (), tuple(found))
-    expected, tensors = model.state_dict(), found.tensors
-    missing = [key for key in expected if key not in tensors]
-    extra = [key for key in tensors if key not in expected]
-    unlike = [
-        key for key, ours in expected.items() if _shape(tensors.get(key)) not in (None, ours.shape)
-    ]
-    if missing or extra or unlike:
-        raise _does_not_fit(found, expected, f"{path}", size, (missing, extra, unlike))
-    whole = next((key for key in expected if not tensors[key].is_floating_point()), None)
-    if whole is not None:
-        kind = str(tensors[whole].dtype).removeprefix("torch.")
-        raise BadCheckpoint(
-            f"{path} does not hold plain weights: {whole} is of type {kind}, as quantised weights"
-            " are; give the weights they were made of"
-        )
-    model.load_state_dict({key: tensors[key].float() for key in expected}, assign=True)
-
-
-def _does_not_fit(
-    found: Fitted,
-    expected: Mapping[str, Tensor],
-    path: str,
-    size: str,
-    keys: tuple[Sequence[str], Sequence[str], Sequence[str]],
-) -> BadCheckpoint:
-    missing, extra, unlike = keys
-    done = f" ({', '.join(found.steps)})" if found.steps else ""
-    guess = _guess(found)
-    counts = f"{_keys('missing', missing)}, {_keys('unknown', extra)}"
-    if not unlike:
-        return BadCheckpoint(f"{path}{done} does not fit model {size}: {counts}{guess}")
-    theirs, ours = tuple(found.tensors[unlike[0]].shape), tuple(expected[unlike[0]].shape)
-    more = f", {counts}" if missing or extra else ""
-    return BadCheckpoint(
-        f"{path}{done} is not a checkpoint of model {size}: {unlike[0]} has shape {theirs} there,"
-        f" {ours} in {size}{more}{guess}"
-    )
 
 
 def _flattened(found: Mapping[Any, Any]) -> tuple[dict[str, _Flat], dict[str, str]]:
@@ -261,21 +208,10 @@ def _is_dense(value: object) -> bool:
     return isinstance(value, Tensor) and value.layout is torch.strided and not value.is_quantized
 
 
-def _shape(tensor: Tensor | None) -> torch.Size | None:
+def shape_of(tensor: Tensor | None) -> torch.Size | None:
+    """Shape of a tensor; None where there is none."""
     return None if tensor is None else tensor.shape
-
-
-def _guess(found: Fitted) -> str:
-    looks = names_appearance(found.names)
-    known = found.tensors.get(_DIM_KEY)
-    size = _DIMS.get(known.shape[-1]) if known is not None and known.ndim else None
-    looks = looks or (f"model {size}" if size else None)
-    return f"; the file looks like {looks}" if looks else ""
 
 
 def _quoted(words: Iterable[str]) -> str:
     return " and ".join(f'"{word}"' for word in words)
-
-
-def _keys(what: str, keys: Sequence[str]) -> str:
-    return f"{what} keys: {len(keys)}" + (f" (first: {keys[0]})" if keys else "")

@@ -50,14 +50,7 @@ def checked_iteration(
     """
     sizes = [image.shape[:2] for image in images]
     flat = [bool((image == image[:1, :1]).all()) for image in images]
-    before = [image.copy() for image in images]
-    batch = _stage("preprocess", pipeline.preprocess, list(images))
-    _check_untouched(images, before)
-    _check_batch("preprocess", batch, (len(sizes), 3, None, None), "cpu")
-    shape = tuple(batch.shape)
-    _check_values("preprocess", batch, None, on_fault)
-    batch = _stage("h2d", pipeline.h2d, batch)
-    _check_batch("h2d", batch, shape, workload.device)
+    batch = _checked_batch(pipeline, images, workload.device, on_fault)
     depth = _stage("forward", pipeline.forward, batch)
     _check_forward(depth, len(sizes), workload.device)
     _check_values("forward", depth, flat, on_fault)
@@ -69,7 +62,22 @@ def checked_iteration(
     products = _stage("return", pipeline.deliver, depth)
     _check_products(products, sizes, workload.product)
     _check_values("return", products, flat, on_fault)
-    return shape
+    return tuple(batch.shape)
+
+
+def _checked_batch(
+    pipeline: Pipeline, images: Sequence[NDArray[np.uint8]], device: str, on_fault: OnFault
+) -> Tensor:
+    """Run the stages before forward, checked: the network's input on the device."""
+    before = [image.copy() for image in images]
+    batch: Tensor = _stage("preprocess", pipeline.preprocess, list(images))
+    _check_untouched(images, before)
+    _check_batch("preprocess", batch, (len(images), 3, None, None), "cpu")
+    shape = tuple(batch.shape)
+    _check_values("preprocess", batch, None, on_fault)
+    batch = _stage("h2d", pipeline.h2d, batch)
+    _check_batch("h2d", batch, shape, device)
+    return batch
 
 
 def network_input(

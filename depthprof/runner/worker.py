@@ -13,12 +13,11 @@ import torch
 
 from depthprof.errors import PipelineError
 from depthprof.pipelines.check import blame
-from depthprof.pipelines.code_hash import code_sha256
+from depthprof.pipelines.contract import Renamed, padding
 from depthprof.pipelines.device import auto_note, resolve_device
 from depthprof.pipelines.pictures.loading import load_pictures
-from depthprof.pipelines.placebo import Renamed, padding
-from depthprof.pipelines.registry import load_pipeline
-from depthprof.pipelines.sizing import size_note
+from depthprof.pipelines.published import size_note
+from depthprof.pipelines.registry import code_sha256, load_pipeline
 from depthprof.records import Workload, workload_from
 from depthprof.runner.checking import OutputCheck, checkpoint_notes
 from depthprof.runner.clock import clock_for

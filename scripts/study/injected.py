@@ -8,8 +8,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from depthprof.pipelines.contract import Renamed, padding
 from depthprof.pipelines.pictures.loading import load_pictures
-from depthprof.pipelines.placebo import Renamed, padding
 from depthprof.pipelines.registry import load_pipeline
 from depthprof.records import Workload
 from scripts.study.injection import Injection, Slowed

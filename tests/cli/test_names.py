@@ -10,8 +10,8 @@ import pytest
 from depthprof import api
 from depthprof.cli.main import main
 from depthprof.networks.checkpoint import read_checkpoint
-from depthprof.pipelines.code_hash import code_sha256
 from depthprof.pipelines.own_code import own_callable
+from depthprof.pipelines.registry import code_sha256
 from depthprof.records import Judged, LeftOut, Policy
 from depthprof.report import folder
 from depthprof.runner import Plan

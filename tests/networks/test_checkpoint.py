@@ -18,7 +18,8 @@ from safetensors.torch import save, save_file
 from depthprof.errors import BadCheckpoint
 from depthprof.networks import DepthAnything, load_model
 from depthprof.networks.checkpoint import read_checkpoint
-from depthprof.networks.fitting import fitted, load_strictly
+from depthprof.networks.fitting import fitted
+from depthprof.networks.loading import load_strictly
 from tests.networks.test_network import tiny
 
 TENSORS = {"first": torch.arange(600.0).reshape(20, 30), "second": torch.zeros(100)}

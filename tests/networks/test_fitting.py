@@ -16,7 +16,8 @@ from depthprof.errors import BadCheckpoint
 from depthprof.networks import DepthAnything, config_for, load_model
 from depthprof.networks.checkpoint import read_checkpoint
 from depthprof.networks.configs import ModelConfig
-from depthprof.networks.fitting import fitted, load_strictly
+from depthprof.networks.fitting import fitted
+from depthprof.networks.loading import load_strictly
 from tests.networks.test_network import tiny
 
 State = dict[str, Tensor]

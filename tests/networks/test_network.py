@@ -8,8 +8,8 @@ import torch
 
 from depthprof.errors import BadInput
 from depthprof.networks import DepthAnything, config_for, load_model
-from depthprof.networks.attention import check_attention
 from depthprof.networks.configs import ModelConfig
+from depthprof.networks.vit import check_attention
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PARAMETERS = {

@@ -1,6 +1,6 @@
 """What the hash of a built-in variant covers."""
 
-from depthprof.pipelines.code_hash import PACKAGE, _own_sources
+from depthprof.pipelines.registry import PACKAGE, _own_sources
 
 
 def test_the_code_of_a_built_in_variant_is_its_network_and_its_pipeline() -> None:

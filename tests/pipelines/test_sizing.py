@@ -5,8 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from depthprof.pipelines.preprocess import Preprocess
-from depthprof.pipelines.sizing import network_size, size_note
+from depthprof.pipelines.published import Preprocess, network_size, size_note
 from depthprof.records import Workload
 
 SIDES = st.integers(1, 6000)
@@ -36,7 +35,7 @@ def test_known_sizes(height: int, width: int, input_size: int, expected: tuple[i
 def test_both_sides_are_multiples_of_14_and_at_least_the_input_size(
     height: int, width: int, input_size: int, square: bool
 ) -> None:
-    sides = network_size(height, width, input_size, square)
+    sides = network_size(height, width, input_size, square=square)
     assert all(side % 14 == 0 for side in sides)
     assert all(side >= input_size for side in sides)
     assert min(sides) < input_size + 14
@@ -49,15 +48,15 @@ def test_the_aspect_ratio_is_kept_to_within_a_patch(
     assume(max(height, width) <= 20 * min(height, width))
     scale = max(input_size / height, input_size / width)
     for side, pixels in zip(
-        network_size(height, width, input_size, False), (height, width), strict=True
+        network_size(height, width, input_size, square=False), (height, width), strict=True
     ):
         assert abs(side - scale * pixels) < 14
 
 
 @given(height=SIDES, width=SIDES, input_size=INPUTS)
 def test_turning_the_picture_turns_the_input(height: int, width: int, input_size: int) -> None:
-    turned = network_size(width, height, input_size, False)
-    assert network_size(height, width, input_size, False) == turned[::-1]
+    turned = network_size(width, height, input_size, square=False)
+    assert network_size(height, width, input_size, square=False) == turned[::-1]
 
 
 def test_the_note_names_the_rounded_size() -> None:

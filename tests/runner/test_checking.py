@@ -13,7 +13,7 @@ from torch import Tensor
 from depthprof import load_model
 from depthprof.cli.main import main
 from depthprof.errors import BadOutput
-from depthprof.networks.random_weights import LAST_BIAS
+from depthprof.networks.loading import LAST_BIAS
 from depthprof.records import Workload
 from depthprof.runner import Plan, SidePlan
 from depthprof.runner.worker import Worker

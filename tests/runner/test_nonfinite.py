@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from depthprof.errors import PipelineError
 from depthprof.networks import DepthAnything
-from depthprof.networks.random_weights import fill
+from depthprof.networks.loading import fill
 from depthprof.runner.checking import where_nonfinite
 from tests.networks.test_network import tiny
 

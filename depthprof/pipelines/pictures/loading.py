@@ -44,7 +44,7 @@ def load_pictures(
     logging.setLogLevel(logging.LOG_LEVEL_SILENT)
     loaded = Loaded([], ())
     for path in [default_picture()] if paths is None else paths:
-        found = _folder(path, keeps_aspect) if is_folder(path) else _file(path, keeps_aspect)
+        found = (_folder if is_folder(path) else _file)(path, keeps_aspect=keeps_aspect)
         loaded = Loaded(loaded.pictures + found.pictures, loaded.left_out + found.left_out)
     if strict and loaded.left_out:
         named = _named(loaded.left_out)
@@ -59,20 +59,20 @@ def default_picture() -> Path:
     return Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 
 
-def _file(path: Path, keeps_aspect: bool) -> Loaded:
+def _file(path: Path, *, keeps_aspect: bool) -> Loaded:
     try:
-        return Loaded([_picture(path, keeps_aspect)], ())
+        return Loaded([_picture(path, keeps_aspect=keeps_aspect)], ())
     except Unreadable as error:
         raise BadPicture(f"the picture {path} {error}") from error
 
 
-def _folder(folder: Path, keeps_aspect: bool) -> Loaded:
+def _folder(folder: Path, *, keeps_aspect: bool) -> Loaded:
     pictures, left_out = [], []
     for path in pictures_in(folder):
         try:
             if path.name.startswith("."):  # such as ._a.jpg, which macOS lays beside a.jpg
                 raise Unreadable("is hidden: its name begins with a dot")
-            pictures.append(_picture(path, keeps_aspect))
+            pictures.append(_picture(path, keeps_aspect=keeps_aspect))
         except Unreadable as error:
             left_out.append(LeftOut(path.name, str(error)))
     if not pictures:
@@ -81,7 +81,7 @@ def _folder(folder: Path, keeps_aspect: bool) -> Loaded:
     return Loaded(pictures, tuple(left_out))
 
 
-def _picture(path: Path, keeps_aspect: bool) -> tuple[Pixels, Picture]:
+def _picture(path: Path, *, keeps_aspect: bool) -> tuple[Pixels, Picture]:
     pixels, note = read_picture(path)
     height, width = pixels.shape[:2]
     ratio = max(height, width) / min(height, width)
