@@ -18,7 +18,7 @@ from depthprof.runner.observe import observe
 from depthprof.system.doctor.gpu import gpu_facts
 from depthprof.system.nvml import Gpu, NotVisible, connected, located, torch_address
 from depthprof.system.peak_rates import measure_limits
-from depthprof.system.peak_rates.copies import SIZES_BYTES
+from depthprof.system.peak_rates.device import COPY_SIZES_BYTES
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 
@@ -79,7 +79,7 @@ def test_device_span_of_a_known_kernel_agrees_with_a_synchronised_timing() -> No
 def test_limits_of_a_gpu_are_sane() -> None:
     limits = measure_limits("cuda:0")
     rates = {(one.direction, one.memory, one.size_bytes): one.bytes_per_s for one in limits.copies}
-    assert len(rates) == 2 * 2 * len(SIZES_BYTES)
+    assert len(rates) == 2 * 2 * len(COPY_SIZES_BYTES)
     largest = max(size for _, _, size in rates)
     for direction in ("h2d", "d2h"):
         pinned, pageable = (rates[direction, kind, largest] for kind in ("pinned", "pageable"))

@@ -8,7 +8,8 @@ from typing import Any
 from depthprof.system.doctor.findings import Finding
 from depthprof.system.doctor.gpu import gpu_facts
 from depthprof.system.doctor.gpu_rules import judge_gpu, no_gpu, no_visible
-from depthprof.system.doctor.host import host_facts, judge_host
+from depthprof.system.doctor.host import host_facts
+from depthprof.system.doctor.host_rules import judge_host
 from depthprof.system.nvml import NotVisible, NvmlAbsent
 
 __all__ = ["Finding", "examine"]
@@ -17,7 +18,7 @@ __all__ = ["Finding", "examine"]
 def examine(
     device: str = "auto", watch_s: float = 1.0, root: Path = Path("/"), nvml: Any = None
 ) -> tuple[Finding, ...]:
-    """Look at this machine for a moment and say what would spoil a measurement.
+    """Look at this machine for a moment and say what would disturb a measurement.
 
     Args:
         device: "cpu" leaves GPUs out; "auto" takes the first there is; "cuda:N" asks for one.

@@ -6,7 +6,6 @@ from depthprof.system.doctor.gpu import GpuFacts
 BUSY_LIMIT_PERCENT = 5
 HEAT_MARGIN_C = 10
 
-
 ONLY_CPU = "only the CPU can be measured"
 
 
@@ -29,29 +28,64 @@ def no_visible(why: str, *, is_warning: bool) -> Finding:
 
 
 def judge_gpu(facts: GpuFacts) -> list[Finding]:
-    """Say of each fact whether it spoils a measurement."""
+    """Say of each fact whether it disturbs a measurement."""
     return [
         Finding("GPU", OK, facts.name),
-        _judge_persistence(facts),
+        _judge_switch(facts, "persistence"),
         _judge_clocks(facts),
         _judge_faults(facts),
         _judge_heat(facts),
         _judge_power(facts),
         _judge_guests(facts),
         _judge_link(facts),
-        _judge_ecc(facts),
-        _judge_mig(facts),
-        _judge_confidential(facts),
+        *(_judge_switch(facts, field) for field in ("ecc", "mig", "confidential")),
     ]
 
 
-def _judge_persistence(facts: GpuFacts) -> Finding:
-    if facts.persistence is None:
-        return _unknown("GPU persistence", facts, "persistence")
-    if not facts.persistence:
-        why = "the driver unloads between programs, so each launch starts cold and slow"
-        return Finding("GPU persistence", WARNING, "off", why, "sudo nvidia-smi -pm 1")
-    return Finding("GPU persistence", OK, "on")
+SWITCHES = {
+    # field: its name, the setting that matters, what it is then, why, what to do
+    "persistence": (
+        "GPU persistence",
+        "off",
+        WARNING,
+        "the driver unloads between programs, so each process starts cold and slow",
+        "sudo nvidia-smi -pm 1",
+    ),
+    "ecc": (
+        "ECC",
+        "on",
+        OK,
+        "on GPUs with GDDR memory its check bits take some of the bandwidth",
+        "compare only with runs that have it on",
+    ),
+    "mig": (
+        "MIG",
+        "on",
+        WARNING,
+        "a slice has part of the GPU and shares memory paths and power with the others",
+        "compare only with runs on the same slice, or have MIG switched off",
+    ),
+    "confidential": (
+        "confidential computing",
+        "on",
+        WARNING,
+        "h2d and d2h are encrypted through a bounce buffer and take several times as long",
+        "compare only with runs that have it on, or use a machine without",
+    ),
+}
+
+
+def _judge_switch(facts: GpuFacts, field: str) -> Finding:
+    name, matters, status, why, advice = SWITCHES[field]
+    value = getattr(facts, field)
+    if value is None:
+        return _unknown(name, facts, field)
+    setting = "on" if value else "off"
+    return (
+        Finding(name, status, setting, why, advice)
+        if setting == matters
+        else Finding(name, OK, setting)
+    )
 
 
 def _judge_clocks(facts: GpuFacts) -> Finding:
@@ -61,10 +95,8 @@ def _judge_clocks(facts: GpuFacts) -> Finding:
     locked = facts.application_clock_mhz
     if locked is not None and locked < facts.max_sm_clock_mhz:
         return Finding("GPU clocks", OK, f"{what}, application clock {locked} MHz")
-    why = "they follow load, heat and power; sides in turns share that, runs of two times do not"
-    advice = (
-        "sudo nvidia-smi -lgc MHZ locks them at one they can hold; NVML does not tell if it is so"
-    )
+    why = "they follow load, heat and power; paired sides share that, runs of two times do not"
+    advice = "sudo nvidia-smi -lgc MHZ locks them at one they can hold; NVML does not show a lock"
     return Finding("GPU clocks", OK, f"{what}; no lower one is set", why, advice)
 
 
@@ -127,35 +159,6 @@ def _judge_link(facts: GpuFacts) -> Finding:
         return Finding("PCIe", WARNING, what, why, "check slot, riser and BIOS settings")
     idle = " (an idle link drops its generation)" if now != most else ""
     return Finding("PCIe", OK, what + idle)
-
-
-def _judge_ecc(facts: GpuFacts) -> Finding:
-    if facts.ecc is None:
-        return _unknown("ECC", facts, "ecc")
-    if not facts.ecc:
-        return Finding("ECC", OK, "off")
-    why = "on GPUs with GDDR memory its check bits take some of the bandwidth"
-    return Finding("ECC", OK, "on", why, "compare only with runs that have it on")
-
-
-def _judge_mig(facts: GpuFacts) -> Finding:
-    if facts.mig is None:
-        return _unknown("MIG", facts, "mig")
-    if facts.mig:
-        why = "a slice has part of the GPU and shares memory paths and power with the others"
-        advice = "compare only with runs on the same slice, or have MIG switched off"
-        return Finding("MIG", WARNING, "on", why, advice)
-    return Finding("MIG", OK, "off")
-
-
-def _judge_confidential(facts: GpuFacts) -> Finding:
-    if facts.confidential is None:
-        return _unknown("confidential computing", facts, "confidential")
-    if facts.confidential:
-        why = "h2d and d2h are encrypted through a bounce buffer and take several times as long"
-        advice = "compare only with runs that have it on, or use a machine without"
-        return Finding("confidential computing", WARNING, "on", why, advice)
-    return Finding("confidential computing", OK, "off")
 
 
 def _unknown(name: str, facts: GpuFacts, *wanted: str) -> Finding:

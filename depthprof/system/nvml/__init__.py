@@ -5,12 +5,16 @@ question that is refused is -1 and, once, a sentence. Source: NVIDIA Management 
 reference guide; the names are its functions'.
 """
 
-from depthprof.system.nvml.address import GpuAddress, torch_address
 from depthprof.system.nvml.gpu import Gpu, find_handle
 from depthprof.system.nvml.library import NvmlAbsent, connected, driver_version, shut_down, within
-from depthprof.system.nvml.reader import GpuReader
-from depthprof.system.nvml.visible import NotVisible, located, visible_address
-from depthprof.system.nvml.watch import GpuWatch
+from depthprof.system.nvml.reader import GpuReader, GpuWatch
+from depthprof.system.nvml.visible import (
+    GpuAddress,
+    NotVisible,
+    located,
+    torch_address,
+    visible_address,
+)
 
 __all__ = [
     "Gpu",

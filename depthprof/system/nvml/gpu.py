@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from depthprof.system.nvml.address import PREFIXES, GpuAddress
 from depthprof.system.nvml.library import (
     LOST,
     NOT_FOUND,
@@ -15,6 +14,7 @@ from depthprof.system.nvml.library import (
     text,
 )
 from depthprof.system.nvml.questions import OTHER_NAMES, QUESTIONS, SLICE, SYSTEM
+from depthprof.system.nvml.visible import PREFIXES, GpuAddress
 
 LARGEST = 2**63 - 1
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from depthprof.system.nvml.address import PREFIXES, GpuAddress, device_number, torch_address
 from depthprof.system.nvml.library import (
     PATIENCE_S,
     NvmlAbsent,
@@ -29,7 +28,64 @@ from depthprof.system.nvml.library import (
     within,
 )
 
+PREFIXES = ("GPU-", "MIG-")
+"""How NVML begins the UUID of a GPU, and of a slice of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuAddress:
+    """What names a GPU in every process; None where it is not known.
+
+    Attributes:
+        uuid: with NVML's prefix, "GPU-..." or "MIG-...", or without it, as torch gives it.
+        pci: "domain:bus:device.function", such as "00000000:3B:00.0".
+        index: NVML's number. It is a guess (CUDA may count in another order) and taken only where
+            nothing else is known.
+    """
+
+    uuid: str | None = None
+    pci: str | None = None
+    index: int | None = None
+
+
+def torch_address(device: str, environ: Mapping[str, str] | None = None) -> GpuAddress:
+    """Ask torch which GPU a resolved device "cuda:N" is.
+
+    torch names the UUID from version 2.4 on and the PCI address from 2.8 on. A slice (MIG) that
+    CUDA_VISIBLE_DEVICES names goes before torch's word, because CUDA may give the UUID of the whole
+    GPU for it (cuDeviceGetUuid). The number is NVML's only if CUDA counts as NVML does.
+    """
+    import torch
+
+    known = os.environ if environ is None else environ
+    number = device_number(device)
+    words = [word.strip() for word in known.get(VARIABLE, "").split(",")]
+    word = words[number] if number < len(words) else ""
+    if word.startswith("MIG-"):
+        return GpuAddress(uuid=word)
+    properties = torch.cuda.get_device_properties(device)
+    uuid, bus = (getattr(properties, name, None) for name in ("uuid", "pci_bus_id"))
+    return GpuAddress(
+        uuid=(word if word.startswith("GPU-") else None) if uuid is None else str(uuid),
+        pci=None if bus is None else _pci(properties, bus),
+        index=int(word) if word.isdecimal() else number,
+    )
+
+
+def device_number(device: str) -> int:
+    """The number of "cuda:N", 0 of "cuda" and "auto"."""
+    return int(device.partition(":")[2] or 0)
+
+
+def _pci(properties: object, bus: int) -> str:
+    domain = getattr(properties, "pci_domain_id", 0)
+    device = getattr(properties, "pci_device_id", 0)
+    return f"{domain:08X}:{bus:02X}:{device:02X}.0"
+
+
 VARIABLE, ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
+HIDES_ALL = ("", "-1")
+"""The usual values that hide all cards."""
 
 WITHOUT_CUDA = (ImportError, AssertionError, AttributeError, RuntimeError)
 """What torch raises where it is built without CUDA or cannot start it."""
@@ -57,14 +113,14 @@ class Card:
 def located(device: str, nvml: Any = None, environ: Mapping[str, str] | None = None) -> GpuAddress:
     """As `visible_address`, with NVML started for it and left again, however long it hangs."""
 
-    def look() -> GpuAddress:
+    def found() -> GpuAddress:
         known = connected(nvml)
         try:
             return visible_address(known, device, environ)
         finally:
             shut_down(known)
 
-    return within(PATIENCE_S, look)
+    return within(PATIENCE_S, found)
 
 
 def visible_address(nvml: Any, device: str, environ: Mapping[str, str] | None = None) -> GpuAddress:
@@ -83,7 +139,9 @@ def visible_address(nvml: Any, device: str, environ: Mapping[str, str] | None = 
     value = known.get(VARIABLE)
     shown = _shown(nvml, listed(value), cards)
     if not shown:
-        raise NotVisible(_why_none(value or "", len(cards)), is_meant=_hides(value or ""))
+        raise NotVisible(
+            _why_none(value or "", len(cards)), is_meant=(value or "").strip() in HIDES_ALL
+        )
     number = device_number(device)
     if number >= len(shown):
         raise NotVisible(_why_not(number, len(shown), len(cards), value))
@@ -167,7 +225,7 @@ def _text(nvml: Any, number: int, function: str) -> str:
 
 
 def _by_torch(device: str) -> GpuAddress | None:
-    """What torch says, which asks CUDA itself; None where it has no CUDA."""
+    """What torch gives, which asks CUDA itself; None where it has no CUDA."""
     try:
         found = torch_address(device)
     except WITHOUT_CUDA:
@@ -175,14 +233,9 @@ def _by_torch(device: str) -> GpuAddress | None:
     return found if found.uuid or found.pci else None
 
 
-def _hides(value: str) -> bool:
-    """Whether a value is the usual way to hide all cards."""
-    return value.strip() in ("", "-1")
-
-
 def _why_none(value: str, count: int) -> str:
     cards = "the one card" if count == 1 else f"the {count} cards"
-    if _hides(value):
+    if value.strip() in HIDES_ALL:
         return f"no card is visible: {VARIABLE}={value} hides {cards}"
     words = [word.strip() for word in value.split(",")]
     if len(set(words)) < len(words):

@@ -16,7 +16,7 @@ import torch
 
 from depthprof.records import MatrixRate
 from depthprof.system.machine import usable_cores
-from depthprof.system.peak_rates.best import Act, best_s, host_timed
+from depthprof.system.peak_rates.timing import Act, best_s, host_timed
 
 SIDES = (512, 1024)
 """Sides of the matrices; which one suits caches and blocking best differs by kernel."""

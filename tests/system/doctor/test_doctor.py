@@ -16,10 +16,10 @@ from depthprof.pytest_plugin.measuring import gpu_name
 from depthprof.system import doctor
 from depthprof.system.conditions import TICK_NS
 from depthprof.system.doctor import Finding, examine, host
-from depthprof.system.doctor.cgroups import quota_cores, throttled_periods
 from depthprof.system.doctor.gpu import GpuFacts, gpu_facts
 from depthprof.system.doctor.gpu_rules import judge_gpu, no_gpu
-from depthprof.system.doctor.host import HostFacts, host_facts, judge_host
+from depthprof.system.doctor.host import HostFacts, host_facts, quota_cores, throttled_periods
+from depthprof.system.doctor.host_rules import judge_host
 
 CALM = HostFacts(
     usable_cores=4,

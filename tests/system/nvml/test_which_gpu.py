@@ -12,7 +12,7 @@ import pytest
 
 from depthprof.records import UNKNOWN
 from depthprof.system.nvml import Gpu, GpuAddress, NvmlAbsent, connected, torch_address
-from depthprof.system.nvml.processes import others
+from depthprof.system.nvml.reader import others
 from tests.system.nvml.replay import UUID, Replay, reader, rows
 
 SLICE = "MIG-77777777-1111-2222-3333-444455556666"

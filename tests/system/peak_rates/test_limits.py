@@ -12,18 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from depthprof.records import Limits, limits_fingerprint, limits_from
+from depthprof.system import peak_rates
 from depthprof.system.peak_rates import (
-    best,
     device,
     fingerprint_of,
-    host,
     kernels,
-    matrix,
     measure_limits,
-    measuring,
     memory,
+    timing,
 )
-from depthprof.system.peak_rates.copies import SIZES_BYTES, copy_rates
+from depthprof.system.peak_rates.device import COPY_SIZES_BYTES, copy_rates
 from tests.records.gpu import LIMITS
 
 CPU = torch.device("cpu")
@@ -32,8 +30,9 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of some milliseconds."""
-    for module in (host, device, matrix):
-        monkeypatch.setattr(module, "PART_S", 0.02)
+    for name in ("MATRIX_PART_S", "COPY_PART_S", "LAUNCH_PART_S"):
+        monkeypatch.setattr(device, name, 0.001)
+    monkeypatch.setattr(memory, "CORE_PART_S", 0.005)
     for module in (kernels, memory):
         monkeypatch.setattr(module, "PART_S", 0.001)
     monkeypatch.setattr(kernels, "TRIAL_SIDE", 64)
@@ -97,13 +96,13 @@ def test_the_best_of_repetitions_ends_and_the_first_does_not_count(
 ) -> None:
     clock = Durations([*durations_s, 1.0])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(best, "monotonic", lambda: clock.now_s)
-        found = best.best_s(clock.timed, lambda: None, limit_s)
+        patch.setattr(timing, "monotonic", lambda: clock.now_s)
+        found = timing.best_s(clock.timed, lambda: None, limit_s)
     judged = [*durations_s, *([1.0] * 10)][1 : clock.taken]
     assert found == min(judged)
-    assert len(judged) >= best.FEWEST
+    assert len(judged) >= timing.FEWEST
     begun_s = sum(judged[:-1])  # the last one began in time, or was one of the fewest
-    assert begun_s < limit_s or len(judged) == best.FEWEST
+    assert begun_s < limit_s or len(judged) == timing.FEWEST
 
 
 def test_a_gpu_is_timed_between_two_events_and_waited_for() -> None:
@@ -118,15 +117,15 @@ def test_a_gpu_is_timed_between_two_events_and_waited_for() -> None:
         )
 
     stream = SimpleNamespace(name="s", synchronize=lambda: log.append("idle"))
-    timed = best.CudaTimed(SimpleNamespace(current_stream=lambda _: stream, Event=event), CPU)
-    assert timed(lambda: log.append("act")) == 2.5e-3 / best.ROW
-    assert log == ["idle", "record s", *["act"] * best.ROW, "record s", "wait"]
+    timed = timing.CudaTimed(SimpleNamespace(current_stream=lambda _: stream, Event=event), CPU)
+    assert timed(lambda: log.append("act")) == 2.5e-3 / timing.ROW
+    assert log == ["idle", "record s", *["act"] * timing.ROW, "record s", "wait"]
 
 
 def test_copies_are_told_by_size_direction_and_memory() -> None:
     asked: list[tuple[int, bool]] = []
 
-    def allocate(size_bytes: int, pinned: bool) -> torch.Tensor:
+    def allocate(size_bytes: int, *, pinned: bool) -> torch.Tensor:
         asked.append((size_bytes, pinned))
         return torch.zeros(size_bytes, dtype=torch.uint8)
 
@@ -142,12 +141,12 @@ def test_copies_are_told_by_size_direction_and_memory() -> None:
 
 
 def test_where_no_memory_can_be_pinned_the_pageable_copies_remain() -> None:
-    def allocate(size_bytes: int, pinned: bool) -> torch.Tensor:
+    def allocate(size_bytes: int, *, pinned: bool) -> torch.Tensor:
         if pinned:
             raise RuntimeError("cannot lock memory")
         return torch.zeros(size_bytes, dtype=torch.uint8)
 
-    found = copy_rates(CPU, best.host_timed, allocate, (64,))
+    found = copy_rates(CPU, timing.host_timed, allocate, (64,))
     assert {one.memory for one in found} == {"pageable"}
 
 
@@ -157,7 +156,7 @@ def test_where_no_memory_can_be_pinned_the_pageable_copies_remain() -> None:
 def test_the_largest_product_that_fits_is_taken(
     trial_s: float, side: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(matrix, "PART_S", 0.0)
+    monkeypatch.setattr(device, "MATRIX_PART_S", 0.0)
     sizes: list[int] = []
     product = torch.mm
 
@@ -170,7 +169,7 @@ def test_the_largest_product_that_fits_is_taken(
         return trial_s * (sizes[-1] / 64) ** 3
 
     monkeypatch.setattr(torch, "mm", mm)
-    found = matrix.flops_per_s(torch.float32, CPU, timed, (256, 128, 64))
+    found = device.flops_per_s(torch.float32, CPU, timed, (256, 128, 64))
     if side is None:
         assert found is None
     else:
@@ -179,7 +178,7 @@ def test_the_largest_product_that_fits_is_taken(
 
 
 def test_a_product_that_torch_does_not_have_is_left_out() -> None:
-    assert matrix.flops_per_s(torch.int8, CPU, best.host_timed, (32,)) is None  # no randn of it
+    assert device.flops_per_s(torch.int8, CPU, timing.host_timed, (32,)) is None  # no randn of it
 
 
 @pytest.fixture
@@ -188,8 +187,8 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     known = SimpleNamespace(free_bytes=1 << 40, capability=(9, 0))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (known.free_bytes, 1 << 40))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: known.capability)
-    monkeypatch.setattr(matrix, "GPU_SIDES", (64, 32))
-    monkeypatch.setattr(matrix, "PART_S", 0.0)
+    monkeypatch.setattr(device, "GPU_SIDES", (64, 32))
+    monkeypatch.setattr(device, "MATRIX_PART_S", 0.0)
     return known
 
 
@@ -202,35 +201,35 @@ def test_a_gpu_has_tf32_beside_fp32_and_torch_s_setting_is_kept(gpu: SimpleNames
         return 1e-3
 
     before = torch.get_float32_matmul_precision()
-    found = {one.dtype: one.flops_per_s for one in matrix.gpu_matrix_rates(CPU, timed)}
+    found = {one.dtype: one.flops_per_s for one in device.gpu_matrix_rates(CPU, timed)}
     assert set(found) == {"fp32", "tf32", "fp16", "bf16"}
     assert all(rate == 2 * 64**3 / 1e-3 for rate in found.values())
     assert list(dict.fromkeys(seen))[:2] == ["highest", "high"]
     assert torch.get_float32_matmul_precision() == before
     gpu.capability = (7, 5)
-    assert "tf32" not in {one.dtype for one in matrix.gpu_matrix_rates(CPU, timed)}
+    assert "tf32" not in {one.dtype for one in device.gpu_matrix_rates(CPU, timed)}
 
 
 def test_a_gpu_without_free_memory_has_no_matrix_rates(gpu: SimpleNamespace) -> None:
     gpu.free_bytes = 1000
-    assert matrix.gpu_matrix_rates(CPU, best.host_timed) == ()
-    gpu.free_bytes = 3 * 4 * 32**2 * matrix.MEMORY_SHARE
-    assert len(matrix.gpu_matrix_rates(CPU, lambda act: (act(), 1e-3)[1])) == 4
+    assert device.gpu_matrix_rates(CPU, timing.host_timed) == ()
+    gpu.free_bytes = 3 * 4 * 32**2 * device.MATRIX_SHARE
+    assert len(device.gpu_matrix_rates(CPU, lambda act: (act(), 1e-3)[1])) == 4
     first, second = device.gpu_tensors(CPU)
     assert first.nbytes == second.nbytes == 1 << 20
 
 
 @pytest.mark.usefixtures("gpu", "quick")
 def test_a_gpu_has_all_parts_though_nothing_can_be_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "CudaTimed", lambda *_: best.host_timed)
+    monkeypatch.setattr(peak_rates, "CudaTimed", lambda *_: timing.host_timed)
     monkeypatch.setattr(device, "GPU_BYTES", 1 << 20)
     waits: list[object] = []
     monkeypatch.setattr(torch.cuda, "synchronize", waits.append)
     facts = SimpleNamespace(major=9, minor=0, multi_processor_count=132, clock_rate=1_980_000)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: facts)
-    found = measuring._of_gpu(CPU)
+    found = peak_rates._of_gpu(CPU)
     assert {one.direction for one in found.copies} == {"h2d", "d2h"}
-    assert {one.size_bytes for one in found.copies} == set(SIZES_BYTES)
+    assert {one.size_bytes for one in found.copies} == set(COPY_SIZES_BYTES)
     assert len(found.kernels) == 4
     assert all(one.bytes_per_s > 0 for one in found.memory)
     assert {one.where for one in found.memory} == {"device"}
@@ -243,7 +242,7 @@ def test_a_gpu_has_all_parts_though_nothing_can_be_pinned(monkeypatch: pytest.Mo
 def test_a_row_of_launches_begins_and_ends_idle() -> None:
     waits: list[int] = []
     assert device.launch_ns(CPU, lambda: waits.append(1)) > 0
-    assert len(waits) >= 2 * best.FEWEST
+    assert len(waits) >= 2 * timing.FEWEST
 
 
 @given(
@@ -257,21 +256,21 @@ def test_arrays_are_beyond_the_caches_as_far_as_memory_allows(
     for number, size in enumerate(sizes_kib):
         (folder / f"index{number}").mkdir()
         (folder / f"index{number}" / "size").write_text(f"{size}K\n")
-    found = host.array_bytes(folder, free_bytes)
-    assert found <= host.MOST_BYTES
+    found = memory.array_bytes(folder, free_bytes)
+    assert found <= memory.MOST_BYTES
     if free_bytes:
-        assert found <= max(1 << 20, free_bytes // host.MEMORY_SHARE)
-    wanted = host.CACHES * max(sizes_kib, default=0) * 1024
-    if free_bytes >= host.MEMORY_SHARE * host.MOST_BYTES:
-        assert found >= min(wanted, host.MOST_BYTES)
-        assert found >= host.LEAST_BYTES
+        assert found <= max(1 << 20, free_bytes // memory.MEMORY_SHARE)
+    wanted = memory.CACHES * max(sizes_kib, default=0) * 1024
+    if free_bytes >= memory.MEMORY_SHARE * memory.MOST_BYTES:
+        assert found >= min(wanted, memory.MOST_BYTES)
+        assert found >= memory.LEAST_BYTES
 
 
 def test_a_cache_that_is_no_number_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "index0").mkdir()
     (tmp_path / "index0" / "size").write_text("many\n")
-    assert host.array_bytes(tmp_path, 0) == host.USUAL_BYTES
-    assert host.array_bytes(tmp_path / "none", 0) == host.USUAL_BYTES
+    assert memory.array_bytes(tmp_path, 0) == memory.USUAL_BYTES
+    assert memory.array_bytes(tmp_path / "none", 0) == memory.USUAL_BYTES
 
 
 def test_limits_hold_for_what_their_fingerprint_names_alone() -> None:

@@ -5,9 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from depthprof.system.peak_rates import clock, theory
-from depthprof.system.peak_rates.gpu_theory import gpu_theory
-from depthprof.system.peak_rates.processor import core_of
+from depthprof.system.peak_rates import theory, timing
+from depthprof.system.peak_rates.theory import core_of, gpu_theory
 
 AVX2 = "fpu sse2 avx avx2 fma"
 AVX512 = f"{AVX2} avx512f avx512bw"
@@ -99,11 +98,11 @@ def test_a_cpu_s_rate_is_cores_times_operations_times_clock(
 
 
 def test_the_chain_adds_what_it_says_and_takes_longer_the_longer_it_is() -> None:
-    chain = clock._chain()
+    chain = timing._chain()
     if chain is None:
         pytest.skip("this system executes no memory that was written, or is no x86-64 Linux")
-    assert [chain(rounds) for rounds in (1, 7, 1000)] == [clock.CHAIN * n for n in (1, 7, 1000)]
-    clock_hz = clock.measured_clock_hz()
+    assert [chain(rounds) for rounds in (1, 7, 1000)] == [timing.CHAIN * n for n in (1, 7, 1000)]
+    clock_hz = timing.measured_clock_hz()
     assert clock_hz is not None
     assert 2e8 < clock_hz < 1e10
 
@@ -112,16 +111,16 @@ def test_the_chain_adds_what_it_says_and_takes_longer_the_longer_it_is() -> None
 def test_other_processors_have_no_measured_clock(
     machine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clock.platform, "machine", lambda: machine)
-    assert clock.measured_clock_hz() is None
+    monkeypatch.setattr(timing.platform, "machine", lambda: machine)
+    assert timing.measured_clock_hz() is None
 
 
 def test_a_system_that_executes_no_written_memory_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> mmap.mmap:
         raise PermissionError
 
-    monkeypatch.setattr(clock.mmap, "mmap", refuse)
-    assert clock.measured_clock_hz() is None
+    monkeypatch.setattr(timing.mmap, "mmap", refuse)
+    assert timing.measured_clock_hz() is None
 
 
 H200 = {  # as torch 2.11 has them
