@@ -1,7 +1,7 @@
 """Checkpoint files: read without running code that is in them.
 
-The published files of V1 and V2 have the same keys and shapes, so a file cannot tell which version
-it is: that is the user's word, and the file's SHA-256 is recorded with the run.
+The published files of V1 and V2 have the same keys and shapes, so a file does not show
+which version it is: the user says so, and the file's SHA-256 is recorded with the run.
 """
 
 import hashlib

@@ -2,7 +2,7 @@
 
 Training writes weights into mappings ("model", "state_dict"), and wrappers write words before the
 names ("module." by DataParallel, "_orig_mod." by torch.compile). All of it is joined to one dotted
-name a tensor; the network is found by where its class token lies. Every step is told.
+name a tensor; the network is found by where its class token lies. Every step is reported.
 """
 
 import re

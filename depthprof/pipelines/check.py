@@ -38,7 +38,7 @@ def checked_iteration(
     Args:
         pipeline: with all methods. images: B pictures uint8 [H, W, 3].
         workload: with its device made concrete.
-        on_fault: told of values that can be no depth; what it does not refuse goes on.
+        on_fault: called with values that can be no depth; what it does not refuse goes on.
 
     Returns:
         The shape of the network's input, (B, 3, h, w).

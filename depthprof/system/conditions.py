@@ -1,6 +1,6 @@
 """Instruments that watch the machine: what other work did to the process that measures.
 
-Every reading degrades to UNKNOWN where the system does not tell (no /proc on macOS and Windows, no
+Every reading degrades to UNKNOWN where the system has none (no /proc on macOS and Windows, no
 thread accounting on either). Sources are named at each function.
 """
 
@@ -35,7 +35,7 @@ def switches() -> tuple[int, int]:
 
 
 def can_watch() -> bool:
-    """Whether this system tells a thread's switches."""
+    """Whether this system counts a thread's switches."""
     return RUSAGE_THREAD is not None
 
 

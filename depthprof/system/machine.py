@@ -19,7 +19,7 @@ GIT_LIMIT_S = 10
 def environment(device: str, driver: str | None = None) -> Environment:
     """Describe this machine, and the GPU behind a resolved device ("cpu" or "cuda:N").
 
-    `driver` is the version that NVML tells (nvml.driver_version).
+    `driver` is the version by NVML (nvml.driver_version).
     """
     import cv2
     import torch
@@ -93,7 +93,7 @@ def usable_cores() -> int:
 
 
 def memory_bytes() -> int:
-    """Physical memory in bytes, 0 where the system does not tell."""
+    """Physical memory in bytes, 0 where it is unknown."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -101,7 +101,7 @@ def memory_bytes() -> int:
 
 
 def free_memory_bytes() -> int:
-    """Memory that new processes may take without swapping, 0 where the system does not tell."""
+    """Memory that new processes may take without swapping, 0 where it is unknown."""
     try:
         for line in system_text(MEMORY_INFO).splitlines():
             if line.startswith("MemAvailable:"):
@@ -112,7 +112,7 @@ def free_memory_bytes() -> int:
 
 
 def peak_memory_bytes() -> int:
-    """Most memory this process ever had resident, 0 where the system does not tell."""
+    """Most memory this process ever had resident, 0 where it is unknown."""
     try:
         import resource
     except ImportError:  # Windows

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from depthprof.system.doctor.findings import Finding
-from depthprof.system.doctor.gpu import gpu_facts
-from depthprof.system.doctor.gpu_rules import judge_gpu, no_gpu, no_visible
+from depthprof.system.doctor.findings import OK, WARNING, Finding
+from depthprof.system.doctor.gpu import gpu_facts, judge_gpu
 from depthprof.system.doctor.host import host_facts
 from depthprof.system.doctor.host_rules import judge_host
 from depthprof.system.nvml import NotVisible, NvmlAbsent
@@ -18,7 +17,7 @@ __all__ = ["Finding", "examine"]
 def examine(
     device: str = "auto", watch_s: float = 1.0, root: Path = Path("/"), nvml: Any = None
 ) -> tuple[Finding, ...]:
-    """Look at this machine for a moment and say what would disturb a measurement.
+    """Watch this machine for a moment and say what would disturb a measurement.
 
     Args:
         device: "cpu" leaves GPUs out; "auto" takes the first there is; "cuda:N" asks for one.
@@ -34,6 +33,9 @@ def examine(
     return (*found, *_of_gpu(device, nvml))
 
 
+ONLY_CPU = "only the CPU can be measured"
+
+
 def _of_gpu(device: str, nvml: Any) -> Sequence[Finding]:
     is_asked_for = device != "auto"
     try:
@@ -42,3 +44,21 @@ def _of_gpu(device: str, nvml: Any) -> Sequence[Finding]:
         return [no_visible(str(error), is_warning=is_asked_for or not error.is_meant)]
     except NvmlAbsent as error:
         return [no_gpu(str(error), is_warning=is_asked_for)]
+
+
+def no_gpu(why: str, *, is_warning: bool) -> Finding:
+    """Say why nothing is known of a GPU; a warning only where one was asked for."""
+    if not is_warning:
+        return Finding("GPU", OK, f"none found ({why}): {ONLY_CPU}")
+    matters = "nothing is known of the GPU, and nothing of it is watched while measuring"
+    advice = "see whether `nvidia-smi` works; install the NVIDIA driver, or use --device cpu"
+    return Finding("GPU", WARNING, why, matters, advice)
+
+
+def no_visible(why: str, *, is_warning: bool) -> Finding:
+    """Say why CUDA shows no such card; no warning where the environment is meant to hide all."""
+    if not is_warning:
+        return Finding("GPU", OK, f"{why}; {ONLY_CPU}")
+    matters = "a run uses the cards that CUDA shows; with --device auto it takes the CPU if none is"
+    advice = "name a card that is there (`nvidia-smi -L` lists them), or use --device cpu"
+    return Finding("GPU", WARNING, why, matters, advice)

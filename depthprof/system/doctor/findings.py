@@ -1,4 +1,4 @@
-"""One thing the doctor looked at."""
+"""One thing that the doctor examined."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ OK, WARNING, UNKNOWN = "ok", "warning", "unknown"
 class Finding:
     """What was found, why it matters, and what to do.
 
-    `status` is "ok", "warning", or "unknown" where the system does not tell. A warning has reason
-    and advice always; what is fine or unknown has them where it is worth knowing all the same.
+    `status` is "ok", "warning", or "unknown" where the system hides it. A warning always has
+    reason and advice; what is fine or unknown has them where it is worth knowing all the same.
     """
 
     name: str

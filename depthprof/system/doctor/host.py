@@ -25,10 +25,10 @@ CLOCK_SOURCE = "sys/devices/system/clocksource/clocksource0/current_clocksource"
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What the system tells; None where it does not.
+    """What the system shows; None where it does not.
 
     Ratios are parts of the watched time; `busy_ratio` and `steal_ratio` of the usable cores' (of
-    all cores' where they are not told one by one).
+    all cores' where they are not listed one by one).
     """
 
     usable_cores: int
@@ -102,7 +102,7 @@ def _counters(root: Path) -> dict[str, int | None]:
 
 
 def _stat(root: Path) -> tuple[int | None, int | None]:
-    """Busy and stolen time of the usable cores; of all where cores are not told one by one."""
+    """Busy and stolen time of the usable cores; of all where cores are not listed one by one."""
     lines = _core_lines(root) or (b"cpu",)
     known = [stat_ns(root / "proc/stat", line) for line in lines]
     if any(UNTOLD in one for one in known):

@@ -146,7 +146,7 @@ def _judge_memory(facts: HostFacts) -> Finding:
 
 
 def _judge_clock(facts: HostFacts) -> Finding:
-    source = facts.clock_source or "source not told"
+    source = facts.clock_source or "unknown source"
     cost, step = duration(facts.clock_cost_ns), duration(facts.clock_step_ns)
     what = f"{source}; a reading costs {cost}, its smallest step is {step}"
     slow = facts.clock_cost_ns > CLOCK_LIMIT_NS or facts.clock_step_ns > CLOCK_LIMIT_NS

@@ -1,4 +1,4 @@
-"""The GPU as NVML tells of it: found by UUID or PCI address, asked one question at a time.
+"""The GPU as NVML shows it: found by UUID or PCI address, asked one question at a time.
 
 Nothing here is loaded before a CUDA device is in use, and nothing here is trusted to answer: a
 question that is refused is -1 and, once, a sentence. Source: NVIDIA Management Library (NVML) API

@@ -36,7 +36,7 @@ class Gpm:
 
     Attributes:
         offered: whether NVML says that it has them.
-        tells_link: whether it tells the link's traffic, as far as is known: being offered does not
+        has_link: whether it gives the link's traffic, as far as is known: being offered does not
             keep a driver from refusing.
     """
 
@@ -44,7 +44,7 @@ class Gpm:
         self._gpu = gpu
         self._samples: list[Any] = []
         self._taken_ns: int | None = None
-        self.offered = self.tells_link = self._is_offered()
+        self.offered = self.has_link = self._is_offered()
 
     def read(self, now_ns: int) -> dict[str, int]:
         """Give the metrics since the last sample; nothing where that is too short ago.
@@ -56,13 +56,13 @@ class Gpm:
             return {}
         if self._gpu.ask(WHAT, lambda: self._take(self._samples[1])) is None:
             self._taken_ns = None  # the next sample has nothing to be compared with
-            self.tells_link = False
+            self.has_link = False
             return {}
         answer = None
         if self._taken_ns is not None:
             answer = self._gpu.ask(WHAT, self._compared)
-            told = answer or {}
-            self.tells_link = all(told.get(name, UNKNOWN) != UNKNOWN for name in LINK_COLUMNS)
+            given = answer or {}
+            self.has_link = all(given.get(name, UNKNOWN) != UNKNOWN for name in LINK_COLUMNS)
         self._samples.reverse()
         self._taken_ns = now_ns
         return {} if answer is None else answer

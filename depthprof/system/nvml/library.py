@@ -46,7 +46,7 @@ WORDS = {
     28: "there is no GPU",
     999: "NVML failed and gives no reason",
 }
-"""By nvmlReturn_t; a value that is not here is told in NVML's own words."""
+"""By nvmlReturn_t; a value that is not here is put in NVML's own words."""
 
 ODD = (AttributeError, TypeError, ValueError, LookupError, OSError, ArgumentError)
 """What the binding itself raises: a function that it lacks, or an answer of another form."""
@@ -144,7 +144,7 @@ def driver_version(nvml: Any = None) -> str | None:
 
 
 def shut_down(nvml: Any) -> None:
-    """Leave NVML; a driver that is gone has nothing left to be told."""
+    """Leave NVML, even where the driver is gone."""
     try:
         nvml.nvmlShutdown()
     except refusals(nvml):

@@ -38,7 +38,7 @@ class Question:
         what: in words, after "NVML does not tell".
         function: of NVML. arguments: after the handle.
         of: WHOLE, SLICE or SYSTEM.
-        read: makes of the function's answer what is told: a number, a truth, a text, or a tuple.
+        read: makes of the function's answer the value: a number, a truth, a text, or a tuple.
     """
 
     what: str

@@ -49,7 +49,7 @@ LINK_READINGS = (
 
 
 class GpuReader:
-    """Reads a row whenever it is told to. Close it.
+    """Reads a row at each call. Close it.
 
     Args:
         gpu: the GPU. own_count: processes of ours that are on it (see `processes.others`).
@@ -78,7 +78,7 @@ class GpuReader:
             NvmlAbsent: the GPU or its driver is gone.
         """
         row: dict[str, int] = {}
-        link = () if self._gpm.tells_link else LINK_READINGS
+        link = () if self._gpm.has_link else LINK_READINGS
         for reading in (*READINGS, *link):
             if self._rows % reading.every == reading.first:
                 row |= self._read(reading)
@@ -88,7 +88,7 @@ class GpuReader:
         return row | {
             name: value
             for name, value in metrics.items()
-            if value != UNKNOWN or name not in known  # what the link told stays
+            if value != UNKNOWN or name not in known  # what the link gave stays
         }
 
     def close(self) -> None:
@@ -149,11 +149,11 @@ def others(
 
     Args:
         pids: what NVML lists. own_count: how many of them must be ours.
-        own: our process; None is this one. proc: where the system tells of processes.
+        own: our process; None is this one. proc: where the system lists processes.
 
     Returns:
         How many; -1 where the list is empty (not even ours is in it, so it is hidden from us) or
-        where the system does not tell of processes.
+        where the system lists none.
     """
     if not pids or not (proc / "self").exists():
         return UNKNOWN

@@ -68,8 +68,8 @@ def pools_hold(threads: int) -> bool:
     OpenBLAS found one of its variables when it was loaded. What several cores reach together is no
     peak rate of one. Processor times do not show it: they are counted in steps of milliseconds.
     """
-    told = next((os.environ[name] for name in POOL_VARIABLES if os.environ.get(name)), "")
-    return usable_cores() <= threads or (told.isdecimal() and 0 < int(told) <= threads)
+    wanted = next((os.environ[name] for name in POOL_VARIABLES if os.environ.get(name)), "")
+    return usable_cores() <= threads or (wanted.isdecimal() and 0 < int(wanted) <= threads)
 
 
 def best_of_kernels(kernels: Sequence[MatrixRate]) -> tuple[MatrixRate, ...]:

@@ -213,11 +213,11 @@ CYCLE_FLOPS = {
 """TF32 goes at half the rate of float16 in all of them, or less."""
 
 PER_TRANSFER = 2
-"""Memory clocks are told as the half of what the bus transfers."""
+"""Memory clocks are given as the half of what the bus transfers."""
 
 
 def gpu_theory(properties: Any) -> tuple[TheoreticalRate, ...]:
-    """Rates by dtype and of the memory, as far as torch tells the figures and the chip is known.
+    """Rates by dtype and of the memory, as far as torch gives the figures and the chip is known.
 
     Args:
         properties: torch.cuda.get_device_properties; some versions lack its clocks, in kHz.

@@ -16,8 +16,7 @@ from depthprof.pytest_plugin.measuring import gpu_name
 from depthprof.system import doctor
 from depthprof.system.conditions import TICK_NS
 from depthprof.system.doctor import Finding, examine, host
-from depthprof.system.doctor.gpu import GpuFacts, gpu_facts
-from depthprof.system.doctor.gpu_rules import judge_gpu, no_gpu
+from depthprof.system.doctor.gpu import GpuFacts, gpu_facts, judge_gpu
 from depthprof.system.doctor.host import HostFacts, host_facts, quota_cores, throttled_periods
 from depthprof.system.doctor.host_rules import judge_host
 
@@ -313,7 +312,7 @@ def test_it_is_read_in_any_width(
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     host = replace(CALM, busy_ratio=0.4, quota_cores=1.0, virtual=True)
-    findings += [*judge_host(host), no_gpu("the driver is not loaded", is_warning=True)]
+    findings += [*judge_host(host), doctor.no_gpu("the driver is not loaded", is_warning=True)]
     main(["doctor"])
     shown = capsys.readouterr().out
     assert shown.index("- GPU: ") < shown.index("- virtual machine: ")  # warnings first

@@ -9,8 +9,7 @@ import pynvml
 import pytest
 
 from depthprof.records import UNKNOWN
-from depthprof.system.doctor.gpu import GpuFacts, gpu_facts
-from depthprof.system.doctor.gpu_rules import judge_gpu
+from depthprof.system.doctor.gpu import GpuFacts, gpu_facts, judge_gpu
 from depthprof.system.nvml import (
     Gpu,
     GpuAddress,
