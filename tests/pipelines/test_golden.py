@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from depthprof.networks import loading
+from depthprof.pipelines import published
 from depthprof.pipelines.published import Published
 from depthprof.pipelines.v1 import V1
 from depthprof.pipelines.v2 import V2, grey
@@ -25,6 +26,7 @@ CASES = [
 def _one_thread_and_no_weights_that_are_replaced_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     monkeypatch.setattr(loading, "fill", lambda *_: None)
+    monkeypatch.setattr(published, "load_model", loading.load_model)
 
 
 @pytest.mark.parametrize("kind", [V1, V2])

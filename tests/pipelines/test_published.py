@@ -38,12 +38,9 @@ def products(pipeline: object, images: list[np.ndarray]) -> list[np.ndarray]:
 
 @BOTH
 @pytest.mark.parametrize("dtype", ["fp16", "bf16"])
-@pytest.mark.parametrize("input_size", [56, 98])
-def test_half_precision_gives_nearly_the_same_depth(
-    kind: type[Published], dtype: str, input_size: int
-) -> None:
+def test_half_precision_gives_nearly_the_same_depth(kind: type[Published], dtype: str) -> None:
     image = golden_picture(60, 83)
-    workload = Workload(input_size=input_size, device="cpu", product="depth")
+    workload = Workload(input_size=56, device="cpu", product="depth")
     (exact,) = products(kind(workload), [image])
     (halved,) = products(kind(workload.changed(dtype=dtype)), [image])
     assert halved.dtype == np.float32
