@@ -65,12 +65,11 @@ class Held:
 
     Attributes:
         remark: why it was not decided, or not by us. slower: a sentence for each way it failed.
-        row: of the table, None where there is no verdict. is_compared: by whomever.
+        is_compared: by whomever.
     """
 
     remark: str | None = None
     slower: tuple[str, ...] = ()
-    row: Row | None = None
     is_compared: bool = False
 
 
@@ -132,9 +131,7 @@ class Earlier:
         if not self.allowed.plain:
             return Held(text)
         return Held(
-            f"{text}; compared by pytest-benchmark alone",
-            slower=self._plain(made),
-            is_compared=True,
+            f"{text}; compared by pytest-benchmark alone", self._plain(made), is_compared=True
         )
 
     def _plain(self, made: Any) -> tuple[str, ...]:
@@ -187,8 +184,7 @@ class Earlier:
         if verdicts[0].status is Status.INCOMPARABLE:
             return Held(f"{name} is not compared with {self.path}: {verdicts[0].reason.text}")
         shown = slower.index(True) if any(slower) else 0
-        row = _row(entry, sides[shown])
-        self.rows.append(row)
+        self.rows.append(_row(entry, sides[shown]))
         texts = tuple(
             _sentence(entry, self.path, side)
             for side, is_slower in zip(sides, slower, strict=True)
@@ -197,8 +193,8 @@ class Earlier:
         of_all = sides[0].judgement.verdicts if sides[0].judgement else ()
         if not any(slower) and all(one.status is Status.INCONCLUSIVE for one in of_all):
             why = f"no stage of {entry.variant} is decided against {self.path}"
-            return Held(f"{why}: {of_all[0].reason.text}", row=row)
-        return Held(slower=texts, row=row, is_compared=True)
+            return Held(f"{why}: {of_all[0].reason.text}")
+        return Held(slower=texts, is_compared=True)
 
 
 def table(rows: Collection[Row]) -> list[str]:
