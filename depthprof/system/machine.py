@@ -100,10 +100,10 @@ def memory_bytes() -> int:
         return 0
 
 
-def free_memory_bytes() -> int:
+def free_memory_bytes(file: Path = MEMORY_INFO) -> int:
     """Memory that new processes may take without swapping, 0 where it is unknown."""
     try:
-        for line in system_text(MEMORY_INFO).splitlines():
+        for line in system_text(file).splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     except (OSError, ValueError, IndexError):

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from depthprof.system.doctor.findings import OK, WARNING, Finding
-from depthprof.system.doctor.gpu import gpu_facts, judge_gpu
+from depthprof.system.doctor.gpu import gpu_facts, gpu_findings
 from depthprof.system.doctor.host import host_facts
-from depthprof.system.doctor.host_rules import judge_host
+from depthprof.system.doctor.host_rules import host_findings
 from depthprof.system.nvml import NotVisible, NvmlAbsent
 
 __all__ = ["Finding", "examine"]
@@ -27,7 +27,7 @@ def examine(
     Returns:
         Findings in the order they are best read in: the host's, then the GPU's.
     """
-    found = judge_host(host_facts(root, watch_s, dict(os.environ)))
+    found = host_findings(host_facts(root, watch_s, dict(os.environ)))
     if device == "cpu":
         return tuple(found)
     return (*found, *_of_gpu(device, nvml))
@@ -39,7 +39,7 @@ ONLY_CPU = "only the CPU can be measured"
 def _of_gpu(device: str, nvml: Any) -> Sequence[Finding]:
     is_asked_for = device != "auto"
     try:
-        return judge_gpu(gpu_facts(nvml, device))
+        return gpu_findings(gpu_facts(nvml, device))
     except NotVisible as error:
         return [no_visible(str(error), is_warning=is_asked_for or not error.is_meant)]
     except NvmlAbsent as error:

@@ -110,18 +110,18 @@ BUSY_LIMIT_PERCENT = 5
 HEAT_MARGIN_C = 10
 
 
-def judge_gpu(facts: GpuFacts) -> list[Finding]:
+def gpu_findings(facts: GpuFacts) -> list[Finding]:
     """Say of each fact whether it disturbs a measurement."""
     return [
         Finding("GPU", OK, facts.name),
-        _judge_switch(facts, "persistence"),
-        _judge_clocks(facts),
-        _judge_faults(facts),
-        _judge_heat(facts),
-        _judge_power(facts),
-        _judge_guests(facts),
-        _judge_link(facts),
-        *(_judge_switch(facts, field) for field in ("ecc", "mig", "confidential")),
+        _check_switch(facts, "persistence"),
+        _check_clocks(facts),
+        _check_faults(facts),
+        _check_heat(facts),
+        _check_power(facts),
+        _check_guests(facts),
+        _check_link(facts),
+        *(_check_switch(facts, field) for field in ("ecc", "mig", "confidential")),
     ]
 
 
@@ -158,7 +158,7 @@ SWITCHES = {
 }
 
 
-def _judge_switch(facts: GpuFacts, field: str) -> Finding:
+def _check_switch(facts: GpuFacts, field: str) -> Finding:
     name, matters, status, why, advice = SWITCHES[field]
     value = getattr(facts, field)
     if value is None:
@@ -171,7 +171,7 @@ def _judge_switch(facts: GpuFacts, field: str) -> Finding:
     )
 
 
-def _judge_clocks(facts: GpuFacts) -> Finding:
+def _check_clocks(facts: GpuFacts) -> Finding:
     if facts.sm_clock_mhz is None or facts.max_sm_clock_mhz is None:
         return _unknown("GPU clocks", facts, "sm_clock_mhz", "max_sm_clock_mhz")
     what = f"SM at {facts.sm_clock_mhz} MHz, at most {facts.max_sm_clock_mhz} MHz"
@@ -183,7 +183,7 @@ def _judge_clocks(facts: GpuFacts) -> Finding:
     return Finding("GPU clocks", OK, f"{what}; no lower one is set", why, advice)
 
 
-def _judge_faults(facts: GpuFacts) -> Finding:
+def _check_faults(facts: GpuFacts) -> Finding:
     if facts.faults is None:
         return _unknown("GPU throttling", facts, "faults")
     if facts.faults:
@@ -193,7 +193,7 @@ def _judge_faults(facts: GpuFacts) -> Finding:
     return Finding("GPU throttling", OK, "none now")
 
 
-def _judge_heat(facts: GpuFacts) -> Finding:
+def _check_heat(facts: GpuFacts) -> Finding:
     if facts.heat_c is None:
         return _unknown("GPU heat", facts, "heat_c")
     what = f"{facts.heat_c} C"
@@ -205,7 +205,7 @@ def _judge_heat(facts: GpuFacts) -> Finding:
     return Finding("GPU heat", OK, what)
 
 
-def _judge_power(facts: GpuFacts) -> Finding:
+def _check_power(facts: GpuFacts) -> Finding:
     limit, usual = facts.power_limit_w, facts.default_power_limit_w
     if limit is None or usual is None:
         return _unknown("GPU power", facts, "power_limit_w", "default_power_limit_w")
@@ -216,7 +216,7 @@ def _judge_power(facts: GpuFacts) -> Finding:
     return Finding("GPU power", OK, f"limit {limit:.0f} W")
 
 
-def _judge_guests(facts: GpuFacts) -> Finding:
+def _check_guests(facts: GpuFacts) -> Finding:
     if facts.guests is None:
         return _unknown("GPU neighbours", facts, "guests")
     busy = facts.busy_percent
@@ -229,7 +229,7 @@ def _judge_guests(facts: GpuFacts) -> Finding:
     return Finding("GPU neighbours", OK, what)
 
 
-def _judge_link(facts: GpuFacts) -> Finding:
+def _check_link(facts: GpuFacts) -> Finding:
     width, widest = facts.pcie_width, facts.max_pcie_width
     if width is None or widest is None:
         return _unknown("PCIe", facts, "pcie_width", "max_pcie_width")

@@ -14,10 +14,10 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter_ns, sleep
 
-from depthprof.records import UNKNOWN as UNTOLD
+from depthprof.records import UNKNOWN as NOT_KNOWN
 from depthprof.storage.text_files import system_text
 from depthprof.system.conditions import pressure_ns, stat_ns
-from depthprof.system.machine import usable_cores
+from depthprof.system.machine import free_memory_bytes, usable_cores
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 CLOCK_SOURCE = "sys/devices/system/clocksource/clocksource0/current_clocksource"
@@ -55,7 +55,7 @@ def host_facts(root: Path, watch_s: float, environment: Mapping[str, str]) -> Ho
     """Read the facts from /proc and /sys below `root`, watching the counters for `watch_s`."""
     cores = usable_cores()
     grown, passed_ns = _grown(root, watch_s)
-    all_cores_ns = passed_ns * _told_cores(root)
+    all_cores_ns = passed_ns * _counted_cores(root)
     cost_ns, step_ns = _clock()
     return HostFacts(
         usable_cores=cores,
@@ -72,7 +72,7 @@ def host_facts(root: Path, watch_s: float, environment: Mapping[str, str]) -> Ho
         has_cgroup=any((folder / "cpu.stat").exists() for folder in cgroups(root)),
         throttled_periods=grown["throttled"],
         virtual=_virtual(root),
-        memory_bytes=_memory(root),
+        memory_bytes=free_memory_bytes(root / "proc/meminfo") or None,
         clock_source=text_of(root / CLOCK_SOURCE),
         clock_cost_ns=cost_ns,
         clock_step_ns=step_ns,
@@ -105,7 +105,7 @@ def _stat(root: Path) -> tuple[int | None, int | None]:
     """Busy and stolen time of the usable cores; of all where cores are not listed one by one."""
     lines = _core_lines(root) or (b"cpu",)
     known = [stat_ns(root / "proc/stat", line) for line in lines]
-    if any(UNTOLD in one for one in known):
+    if any(NOT_KNOWN in one for one in known):
         return None, None
     return sum(busy for busy, _ in known), sum(stolen for _, stolen in known)
 
@@ -120,14 +120,14 @@ def _core_lines(root: Path) -> tuple[bytes, ...]:
     return tuple(wanted) if known.issuperset(wanted) else ()
 
 
-def _told_cores(root: Path) -> int:
+def _counted_cores(root: Path) -> int:
     """How many cores the figures of `_stat` are over."""
     return len(_core_lines(root)) or os.cpu_count() or 1
 
 
 def _pressure(root: Path) -> int | None:
     known = pressure_ns(root / "proc/pressure/cpu")
-    return None if known == UNTOLD else known
+    return None if known == NOT_KNOWN else known
 
 
 def _part(grown: int | None, whole: int) -> float | None:
@@ -161,14 +161,6 @@ def _boost(root: Path) -> bool | None:
 def _virtual(root: Path) -> bool | None:
     text = text_of(root / "proc/cpuinfo")
     return None if text is None else " hypervisor" in text
-
-
-def _memory(root: Path) -> int | None:
-    for line in (text_of(root / "proc/meminfo") or "").splitlines():
-        words = line.split()
-        if line.startswith("MemAvailable:") and len(words) > 1 and words[1].isdecimal():
-            return int(words[1]) * 1024
-    return None
 
 
 def _clock() -> tuple[float, int]:

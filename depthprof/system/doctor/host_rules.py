@@ -18,25 +18,25 @@ NO_CPUFREQ = "no cpufreq here; a virtual machine hides it"
 SPEED_UP = "cores that speed up under load make the first samples slower than the later ones"
 
 
-def judge_host(facts: HostFacts) -> list[Finding]:
+def host_findings(facts: HostFacts) -> list[Finding]:
     """Say of each fact whether it disturbs a measurement."""
     return [
-        _judge_cores(facts),
-        _judge_threads(facts),
-        _judge_load(facts),
-        _judge_busy(facts),
-        _judge_pressure(facts),
-        _judge_steal(facts),
-        _judge_governor(facts),
-        _judge_boost(facts),
-        _judge_quota(facts),
-        _judge_memory(facts),
-        _judge_clock(facts),
-        _judge_virtual(facts),
+        _check_cores(facts),
+        _check_threads(facts),
+        _check_load(facts),
+        _check_busy(facts),
+        _check_pressure(facts),
+        _check_steal(facts),
+        _check_governor(facts),
+        _check_boost(facts),
+        _check_quota(facts),
+        _check_memory(facts),
+        _check_clock(facts),
+        _check_virtual(facts),
     ]
 
 
-def _judge_cores(facts: HostFacts) -> Finding:
+def _check_cores(facts: HostFacts) -> Finding:
     what = f"{facts.usable_cores} usable of {facts.machine_cores}"
     if facts.smt:
         what += ", two threads a core (SMT), which share its units"
@@ -46,7 +46,7 @@ def _judge_cores(facts: HostFacts) -> Finding:
     return Finding("cores", OK, what)
 
 
-def _judge_threads(facts: HostFacts) -> Finding:
+def _check_threads(facts: HostFacts) -> Finding:
     wanted = {n: int(v) for n, v in facts.threads_wanted.items() if v.isdecimal()}
     what = ", ".join(f"{name}={value}" for name, value in facts.threads_wanted.items())
     if any(value > facts.usable_cores for value in wanted.values()):
@@ -62,7 +62,7 @@ def _judge_threads(facts: HostFacts) -> Finding:
     return Finding("threads", OK, what or default)
 
 
-def _judge_load(facts: HostFacts) -> Finding:
+def _check_load(facts: HostFacts) -> Finding:
     if facts.load_1min is None:
         return unknown("load", "no load average here")
     what = f"{facts.load_1min:.2f} in the last minute"
@@ -72,7 +72,7 @@ def _judge_load(facts: HostFacts) -> Finding:
     return Finding("load", OK, what)
 
 
-def _judge_busy(facts: HostFacts) -> Finding:
+def _check_busy(facts: HostFacts) -> Finding:
     if facts.busy_ratio is None:
         return unknown("neighbours", "no /proc/stat")
     what = f"other processes used {percent(facts.busy_ratio)} of the CPU"
@@ -82,7 +82,7 @@ def _judge_busy(facts: HostFacts) -> Finding:
     return Finding("neighbours", OK, what)
 
 
-def _judge_pressure(facts: HostFacts) -> Finding:
+def _check_pressure(facts: HostFacts) -> Finding:
     if facts.pressure_ratio is None:
         return unknown("pressure", "no /proc/pressure/cpu: an old kernel, or psi=0")
     what = f"tasks waited for a core {percent(facts.pressure_ratio)} of the time"
@@ -92,7 +92,7 @@ def _judge_pressure(facts: HostFacts) -> Finding:
     return Finding("pressure", OK, what)
 
 
-def _judge_steal(facts: HostFacts) -> Finding:
+def _check_steal(facts: HostFacts) -> Finding:
     if facts.steal_ratio is None:
         return unknown("steal", "no /proc/stat")
     what = f"the hypervisor took {percent(facts.steal_ratio)} of the CPU"
@@ -102,7 +102,7 @@ def _judge_steal(facts: HostFacts) -> Finding:
     return Finding("steal", OK, what)
 
 
-def _judge_governor(facts: HostFacts) -> Finding:
+def _check_governor(facts: HostFacts) -> Finding:
     if facts.governors is None:
         return unknown("governor", NO_CPUFREQ, SPEED_UP, "set it on the host, if it is yours")
     what = ", ".join(facts.governors)
@@ -112,7 +112,7 @@ def _judge_governor(facts: HostFacts) -> Finding:
     return Finding("governor", OK, what)
 
 
-def _judge_boost(facts: HostFacts) -> Finding:
+def _check_boost(facts: HostFacts) -> Finding:
     if facts.boost is None:
         return unknown("boost", NO_CPUFREQ)
     if not facts.boost:
@@ -122,7 +122,7 @@ def _judge_boost(facts: HostFacts) -> Finding:
     return Finding("boost", OK, "on", why, advice)
 
 
-def _judge_quota(facts: HostFacts) -> Finding:
+def _check_quota(facts: HostFacts) -> Finding:
     if facts.quota_cores is None:
         return Finding("quota", OK, "none") if facts.has_cgroup else unknown("quota", "no cgroup 2")
     what = f"{facts.quota_cores:.3g} cores"
@@ -135,7 +135,7 @@ def _judge_quota(facts: HostFacts) -> Finding:
     return Finding("quota", OK, what)
 
 
-def _judge_memory(facts: HostFacts) -> Finding:
+def _check_memory(facts: HostFacts) -> Finding:
     if facts.memory_bytes is None:
         return unknown("memory", "no /proc/meminfo")
     what = f"{binary_size(facts.memory_bytes)} free"
@@ -145,7 +145,7 @@ def _judge_memory(facts: HostFacts) -> Finding:
     return Finding("memory", OK, what)
 
 
-def _judge_clock(facts: HostFacts) -> Finding:
+def _check_clock(facts: HostFacts) -> Finding:
     source = facts.clock_source or "unknown source"
     cost, step = duration(facts.clock_cost_ns), duration(facts.clock_step_ns)
     what = f"{source}; a reading costs {cost}, its smallest step is {step}"
@@ -156,7 +156,7 @@ def _judge_clock(facts: HostFacts) -> Finding:
     return Finding("clock", OK, what)
 
 
-def _judge_virtual(facts: HostFacts) -> Finding:
+def _check_virtual(facts: HostFacts) -> Finding:
     if facts.virtual is None:
         return unknown("virtual machine", "no /proc/cpuinfo")
     if facts.virtual:

@@ -16,9 +16,9 @@ from depthprof.pytest_plugin.measuring import gpu_name
 from depthprof.system import doctor
 from depthprof.system.conditions import TICK_NS
 from depthprof.system.doctor import Finding, examine, host
-from depthprof.system.doctor.gpu import GpuFacts, gpu_facts, judge_gpu
+from depthprof.system.doctor.gpu import GpuFacts, gpu_facts, gpu_findings
 from depthprof.system.doctor.host import HostFacts, host_facts, quota_cores, throttled_periods
-from depthprof.system.doctor.host_rules import judge_host
+from depthprof.system.doctor.host_rules import host_findings
 
 CALM = HostFacts(
     usable_cores=4,
@@ -65,9 +65,9 @@ def warned(findings: list[Finding]) -> list[str]:
 
 
 def test_a_calm_machine_is_fit() -> None:
-    assert warned(judge_host(CALM)) == []
-    assert warned(judge_gpu(COOL)) == []
-    assert {finding.status for finding in judge_host(CALM) + judge_gpu(COOL)} == {"ok"}
+    assert warned(host_findings(CALM)) == []
+    assert warned(gpu_findings(COOL)) == []
+    assert {finding.status for finding in host_findings(CALM) + gpu_findings(COOL)} == {"ok"}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_calm_machine_is_fit() -> None:
 def test_each_warning_of_the_host_says_what_why_and_what_to_do(
     change: dict[str, Any], name: str, said: str
 ) -> None:
-    findings = judge_host(replace(CALM, **change))
+    findings = host_findings(replace(CALM, **change))
     assert name in warned(findings)
     finding = next(finding for finding in findings if finding.name == name)
     assert said in finding.what
@@ -119,7 +119,7 @@ def test_each_warning_of_the_host_says_what_why_and_what_to_do(
 def test_each_warning_of_the_gpu_says_what_why_and_what_to_do(
     change: dict[str, Any], name: str, said: str
 ) -> None:
-    findings = judge_gpu(replace(COOL, **change))
+    findings = gpu_findings(replace(COOL, **change))
     assert name in warned(findings)
     finding = next(finding for finding in findings if finding.name == name)
     assert said in finding.what
@@ -129,33 +129,33 @@ def test_each_warning_of_the_gpu_says_what_why_and_what_to_do(
 
 def test_what_is_no_warning_but_worth_knowing_says_why_and_what_to_do() -> None:
     host = replace(CALM, governors=None, boost=True, virtual=True)
-    found = {finding.name: finding for finding in judge_host(host) + judge_gpu(COOL)}
+    found = {finding.name: finding for finding in host_findings(host) + gpu_findings(COOL)}
     for name in ("governor", "boost", "virtual machine", "GPU clocks", "ECC"):
         assert found[name].status != "warning"
         assert len(found[name].why) > 20
         assert len(found[name].advice) > 10
     locked = {
-        finding.name: finding for finding in judge_gpu(replace(COOL, application_clock_mhz=1500))
+        finding.name: finding for finding in gpu_findings(replace(COOL, application_clock_mhz=1500))
     }
     assert locked["GPU clocks"].advice == ""
 
 
 def test_an_idle_link_may_drop_its_generation() -> None:
-    findings = judge_gpu(replace(COOL, pcie_generation=1))
+    findings = gpu_findings(replace(COOL, pcie_generation=1))
     assert warned(findings) == []
     assert any("an idle link drops" in finding.what for finding in findings)
 
 
 def test_what_nobody_tells_is_unknown_and_no_warning() -> None:
-    silent = judge_host(HostFacts(usable_cores=4, machine_cores=4))
+    silent = host_findings(HostFacts(usable_cores=4, machine_cores=4))
     names = {finding.name for finding in silent if finding.status == "unknown"}
     assert names >= {"load", "neighbours", "pressure", "steal", "governor", "memory"}
     assert warned(silent) == []
     reasons = {finding.name: finding.what for finding in silent if finding.status == "unknown"}
     assert reasons["load"] == "no load average here"
     assert all(reasons.values())
-    assert warned(judge_gpu(GpuFacts())) == []
-    unknown = judge_gpu(GpuFacts(reasons={"guests": "the driver is too old for this"}))
+    assert warned(gpu_findings(GpuFacts())) == []
+    unknown = gpu_findings(GpuFacts(reasons={"guests": "the driver is too old for this"}))
     found = {finding.name: finding for finding in unknown}
     assert found["GPU neighbours"].what == "the driver is too old for this"
     assert found["GPU neighbours"].status == "unknown"
@@ -218,7 +218,7 @@ def test_a_quota_that_is_none_or_odd_is_no_quota(tmp_path: Path, text: str) -> N
 def test_an_empty_system_tells_nothing_and_nothing_fails(tmp_path: Path) -> None:
     facts = host_facts(tmp_path, 0.001, {})
     assert facts.pressure_ratio is facts.busy_ratio is facts.governors is facts.memory_bytes is None
-    assert judge_host(facts)
+    assert host_findings(facts)
 
 
 class Nvml(SimpleNamespace):
@@ -286,7 +286,7 @@ def test_a_gpu_that_was_asked_for_and_is_not_there_is_a_warning(tmp_path: Path) 
 
 @pytest.fixture
 def findings(monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
-    known = judge_host(CALM)
+    known = host_findings(CALM)
     monkeypatch.setattr(doctor, "examine", lambda *_: tuple(known))
     return known
 
@@ -296,7 +296,7 @@ def test_a_fit_machine_exits_with_0_and_warnings_with_3(
 ) -> None:
     assert main(["doctor"]) == 0
     assert "This machine is fit to measure on." in capsys.readouterr().out
-    findings += judge_host(replace(CALM, busy_ratio=0.4))
+    findings += host_findings(replace(CALM, busy_ratio=0.4))
     assert main(["doctor"]) == EXIT_WARNINGS == 3
     shown = " ".join(capsys.readouterr().out.split())
     assert "1 warning (neighbours): what is measured now may be disturbed." in shown
@@ -312,7 +312,7 @@ def test_it_is_read_in_any_width(
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     host = replace(CALM, busy_ratio=0.4, quota_cores=1.0, virtual=True)
-    findings += [*judge_host(host), doctor.no_gpu("the driver is not loaded", is_warning=True)]
+    findings += [*host_findings(host), doctor.no_gpu("the driver is not loaded", is_warning=True)]
     main(["doctor"])
     shown = capsys.readouterr().out
     assert shown.index("- GPU: ") < shown.index("- virtual machine: ")  # warnings first
@@ -344,7 +344,7 @@ def test_only_the_usable_cores_count(tmp_path: Path, monkeypatch: pytest.MonkeyP
     lines = "cpu  90 0 0 0 0 0 0 9 0 0\ncpu0 80 0 0 0 0 0 0 8 0 0\ncpu1 10 0 0 0 0 0 0 1 0 0\n"
     root = lay_out(tmp_path, {"proc/stat": lines})
     assert host._stat(root) == (10 * TICK_NS, 1 * TICK_NS)
-    assert host._told_cores(root) == 1
+    assert host._counted_cores(root) == 1
     monkeypatch.setattr(host.os, "sched_getaffinity", lambda _: {7})
     assert host._stat(root) == (90 * TICK_NS, 9 * TICK_NS)  # of all, where one is not told
 

@@ -9,7 +9,7 @@ import pynvml
 import pytest
 
 from depthprof.records import UNKNOWN
-from depthprof.system.doctor.gpu import GpuFacts, gpu_facts, judge_gpu
+from depthprof.system.doctor.gpu import GpuFacts, gpu_facts, gpu_findings
 from depthprof.system.nvml import (
     Gpu,
     GpuAddress,
@@ -103,7 +103,7 @@ def test_the_readers_of_a_gpu_go_on_without_any_function(failure: str) -> None:
     assert set(GpuWatch(GpuAddress(UUID), nvml).read().values()) == {UNKNOWN}
     facts = gpu_facts(nvml, "cuda", {})
     assert facts == GpuFacts(reasons=facts.reasons)
-    unknown = [finding for finding in judge_gpu(facts) if finding.status == "unknown"]
+    unknown = [finding for finding in gpu_findings(facts) if finding.status == "unknown"]
     assert len(unknown) == 10
     assert all(said in finding.what for finding in unknown)
 
@@ -162,7 +162,7 @@ def test_without_the_list_of_computing_processes_the_number_of_others_is_unknown
     nvml = refusing("nvmlDeviceGetComputeRunningProcesses", MISMATCH)
     nvml.changes["nvmlDeviceGetGraphicsRunningProcesses"] = [[]]
     facts = gpu_facts(nvml, "cuda", {})
-    found = {finding.name: finding for finding in judge_gpu(facts)}
+    found = {finding.name: finding for finding in gpu_findings(facts)}
     assert found["GPU neighbours"].status == "unknown"
     assert found["GPU neighbours"].what == "the driver is too old for this"
     assert found["GPU heat"].status == "ok"
