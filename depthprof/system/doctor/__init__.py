@@ -1,4 +1,4 @@
-"""Whether a machine is fit to measure on: facts read from the system, then judged by pure rules."""
+"""Whether a machine is fit to measure on: facts of the system, and pure rules over them."""
 
 import os
 from collections.abc import Sequence

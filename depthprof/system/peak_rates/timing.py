@@ -29,7 +29,7 @@ Timed = Callable[[Act], float]
 
 
 def best_s(timed: Timed, act: Act, limit_s: float) -> float:
-    """Repeat an act, first unjudged and then until its time is up; give the shortest, in seconds.
+    """Repeat an act until its time is up, after one that does not count; give the shortest in s.
 
     Args:
         timed: how an act is timed. act: what to do.
