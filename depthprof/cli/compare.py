@@ -18,6 +18,7 @@ from depthprof.cli.options import (
     option,
     paired_policy,
 )
+from depthprof.cli.report import publish
 from depthprof.errors import EXIT_REFUSED, DepthprofError
 
 if TYPE_CHECKING:
@@ -95,7 +96,6 @@ def _measure(
 ) -> int:
     from depthprof import api
     from depthprof.cli.measuring import carry_out, plan_from, side_plans
-    from depthprof.cli.report import publish
     from depthprof.report import folder
 
     printed = settings.printed

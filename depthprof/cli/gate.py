@@ -1,6 +1,5 @@
 """`depthprof gate`: a run against a baseline, or two commits against each other, in CI."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,12 +11,12 @@ from depthprof.cli.options import (
     FailingOptions,
     KeepOptions,
     MeasuringOptions,
-    PrintOptions,
     WorkloadOptions,
     argument,
     flag,
     option,
 )
+from depthprof.cli.report import GatePrintOptions, keep, opened, write_ci_files
 from depthprof.errors import EXIT_REFUSED, BadInput, DepthprofError, OutputError, StoreError
 
 if TYPE_CHECKING:
@@ -55,14 +54,6 @@ class BaselineOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportOptions(PrintOptions):
-    """What is printed, and written for CI."""
-
-    junit: str | None = option("FILE", "a test case a stage")
-    markdown: str | None = option("FILE", "the job summary")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GateOptions:
     """Of `gate`."""
 
@@ -76,7 +67,7 @@ class GateOptions:
     work: WorkloadOptions
     measuring: MeasuringOptions
     policy: FailingOptions
-    printed: ReportOptions
+    printed: GatePrintOptions
     keeping: KeepOptions
 
 
@@ -116,7 +107,7 @@ def _refused(error: DepthprofError, settings: GateOptions) -> None:
     side = SideGate(label, Policy(), problem=str(error))
     words = settings.to.against or settings.to.file or settings.to.name or "the baseline"
     try:
-        _files(Gated(words, label, (side,), (), False, EXIT_REFUSED), settings.printed)
+        write_ci_files(Gated(words, label, (side,), (), False, EXIT_REFUSED), settings.printed)
     except OutputError as unwritten:  # the refusal itself is what must be said
         output.warn(str(unwritten))
 
@@ -158,7 +149,6 @@ def _with_baseline(
 
 
 def _baseline(settings: GateOptions, project: "GateSettings") -> "Digest":
-    from depthprof.cli.runs import opened
     from depthprof.records import Digest
     from depthprof.storage.run_files import read_baseline
     from depthprof.verdict import digest
@@ -174,7 +164,6 @@ def _baseline(settings: GateOptions, project: "GateSettings") -> "Digest":
 def _candidate(
     settings: GateOptions, project: "Settings", policy_of: "PolicyOf", side: "SidePlan | None"
 ) -> "tuple[Digest, DepthprofError | None]":
-    from depthprof.cli.runs import opened
     from depthprof.storage.run_files import read_run
     from depthprof.verdict import digest
 
@@ -201,7 +190,6 @@ def _measured(
 
 def _kept(judged: "Judged", keeping: KeepOptions) -> tuple[str | None, DepthprofError | None]:
     """Keep a run in the store; where that fails, as a file, and say so."""
-    from depthprof.cli.report import keep
     from depthprof.report import folder
 
     try:
@@ -212,7 +200,7 @@ def _kept(judged: "Judged", keeping: KeepOptions) -> tuple[str | None, Depthprof
 
 
 def _against(reference: str, settings: GateOptions, project: "Settings") -> "Gated":
-    from depthprof.cli.measuring import side_plans
+    from depthprof.cli.measuring import both_commits, side_plans
     from depthprof.storage.git import Repository
     from depthprof.verdict.unpaired import gate_turns
 
@@ -226,7 +214,7 @@ def _against(reference: str, settings: GateOptions, project: "Settings") -> "Gat
     both = side_plans(settings.work, (settings.baseline, settings.baseline))
     label = both[0].label.removesuffix(" (a)")
     with repository.worktree(commit) as folder:
-        before, after = _both_commits(both, repository.root, folder)
+        before, after = both_commits(both, repository.root, folder)
         before = replace(before, label=f"{label} at {commit[:10]}")
         after = replace(after, label=label)
         asked = settings.measuring.processes or project.gate.launches
@@ -235,60 +223,11 @@ def _against(reference: str, settings: GateOptions, project: "Settings") -> "Gat
     return gate_turns(judged, f"{commit[:10]} ({reference})", repository.described())
 
 
-def _both_commits(
-    sides: "tuple[SidePlan, ...]", root: Path, folder: Path
-) -> "tuple[SidePlan, SidePlan]":
-    """Let the first side be what it was at the commit whose files are in `folder`."""
-    from depthprof.pipelines.own_code import is_file
-    from depthprof.pipelines.registry import VARIANTS
-
-    before = replace(sides[0], instead_of=root.resolve(), tree=folder.resolve())
-    after = replace(sides[1], tree=root.resolve())
-    place, _, name = before.variant.rpartition(":")
-    if before.variant in VARIANTS:
-        if not (folder / "depthprof" / "__init__.py").is_file():
-            raise BadInput(
-                f'"{before.variant}" is depthprof\'s own, and its code is not in {root}:'
-                " name a pipeline of this repository, path/to/file.py:NAME"
-            )
-        return replace(before, folder=folder), replace(after, folder=root)
-    if not is_file(place):
-        return replace(before, folder=folder), after
-    path = Path(place).resolve()
-    if not path.is_relative_to(root.resolve()):
-        raise BadInput(f"{place} is not in the repository {root}; --against compares its commits")
-    earlier = folder / path.relative_to(root.resolve())
-    if not earlier.is_file():
-        raise BadInput(f'there is no "{place}" at {folder.name}')
-    return replace(before, variant=f"{earlier}:{name}"), after
-
-
-def _files(gated: "Gated", printed: ReportOptions) -> None:
-    """Write what CI reads: JUnit, the job summary, annotations."""
-    from depthprof.report.annotations import annotations
-    from depthprof.report.gated_markdown import gate_markdown
-    from depthprof.report.junit import junit
-    from depthprof.storage.text_files import append_text
-
-    if printed.junit is not None:
-        output.write_text(Path(printed.junit), junit(gated))
-    if printed.markdown is not None:
-        output.write_text(Path(printed.markdown), gate_markdown(gated))
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        try:
-            append_text(Path(summary), gate_markdown(gated))
-        except OSError as error:
-            text = f"could not write the job summary {summary}: {error.strerror}"
-            raise OutputError(text) from error
-    if os.environ.get("GITHUB_ACTIONS") == "true" and printed.json != "-":
-        output.say("\n".join(annotations(gated)))
-
-
-def _report(gated: "Gated", printed: ReportOptions) -> None:
+def _report(gated: "Gated", printed: GatePrintOptions) -> None:
     from depthprof.report.gated import gate_document, gate_sentence
     from depthprof.report.gated_terminal import print_gated
 
-    _files(gated, printed)
+    write_ci_files(gated, printed)
     if output.write_json(printed.json, gate_document(gated)):
         return
     if printed.quiet:

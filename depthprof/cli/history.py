@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from depthprof.cli import output
 from depthprof.cli.options import Command, StoreOptions, option
+from depthprof.cli.report import opened
 from depthprof.errors import BadInput, nearest
 from depthprof.units import shown
 
@@ -31,7 +32,6 @@ class HistoryOptions(StoreOptions):
 
 def history(settings: HistoryOptions) -> int:
     """Read the series, find where they changed, and show or write it."""
-    from depthprof.cli.runs import opened
     from depthprof.history.trends import analyse
     from depthprof.records import STAGES, TOTAL
     from depthprof.report.history_document import history_document

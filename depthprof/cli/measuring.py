@@ -4,13 +4,15 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 from depthprof.cli import output
 from depthprof.cli.options import MeasuringOptions, WorkloadOptions
 from depthprof.errors import BadInput, nearest
-from depthprof.pipelines.registry import check_variant
+from depthprof.pipelines.own_code import is_file
+from depthprof.pipelines.registry import VARIANTS, check_variant
 from depthprof.records import OUTPUT_FAULTS, Judged, Policy, Workload
 from depthprof.report.pictured import left_out_lines
 from depthprof.runner import Plan, Progress, SidePlan
@@ -58,6 +60,35 @@ def _checkpoints(texts: Sequence[str], sides: Sequence[tuple[str, str]]) -> dict
             raise BadInput(f"the checkpoint {path} does not exist")
         found |= dict.fromkeys(meant or [name for name, _ in sides], path)
     return found
+
+
+def both_commits(
+    sides: tuple[SidePlan, ...], root: Path, folder: Path
+) -> tuple[SidePlan, SidePlan]:
+    """Let the first side be what it was at the commit whose files are in `folder`.
+
+    Raises:
+        BadInput: its code is not in the repository, or was not there at that commit.
+    """
+    before = replace(sides[0], instead_of=root.resolve(), tree=folder.resolve())
+    after = replace(sides[1], tree=root.resolve())
+    place, _, name = before.variant.rpartition(":")
+    if before.variant in VARIANTS:
+        if not (folder / "depthprof" / "__init__.py").is_file():
+            raise BadInput(
+                f'"{before.variant}" is depthprof\'s own, and its code is not in {root}:'
+                " name a pipeline of this repository, path/to/file.py:NAME"
+            )
+        return replace(before, folder=folder), replace(after, folder=root)
+    if not is_file(place):
+        return replace(before, folder=folder), after
+    path = Path(place).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise BadInput(f"{place} is not in the repository {root}; --against compares its commits")
+    earlier = folder / path.relative_to(root.resolve())
+    if not earlier.is_file():
+        raise BadInput(f'there is no "{place}" at {folder.name}')
+    return replace(before, variant=f"{earlier}:{name}"), after
 
 
 def plan_from(

@@ -7,18 +7,16 @@ disk, a reader that went away, no standard output) is dropped, and `finish` says
 import codecs
 import errno
 import io
-import json
 import os
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from depthprof.errors import OutputError
-from depthprof.storage import text_files
-from depthprof.storage.text_files import escaped
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
 PLAIN = "depthprof.plain"
@@ -44,6 +42,8 @@ for _characters, _sign in _RANGES:
 def _replace(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
+    from depthprof.storage.text_files import escaped  # late, as `--help` needs neither it nor JSON
+
     lacking = error.object[error.start : error.end]
     return "".join(_SIGNS.get(sign) or escaped(sign) for sign in lacking), error.end
 
@@ -190,6 +190,11 @@ def write_json(target: str | None, document: dict[str, Any]) -> bool:
     """Write a document where it was asked for; tell whether that was standard output alone."""
     if target is None:
         return False
+    import json
+    from pathlib import Path
+
+    from depthprof.storage import text_files
+
     text = json.dumps(document, indent=2, allow_nan=False)
     if target == "-":
         say(text)
@@ -201,12 +206,14 @@ def write_json(target: str | None, document: dict[str, Any]) -> bool:
     return False
 
 
-def write_text(file: Path, text: str) -> None:
+def write_text(file: "Path", text: str) -> None:
     """Write a file below a folder that is made if need be.
 
     Raises:
         OutputError: it cannot be written.
     """
+    from depthprof.storage import text_files
+
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         text_files.write_text(file, text)

@@ -1,5 +1,7 @@
 """`depthprof report`, and what becomes of a measured run: kept, written, printed."""
 
+import os
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,14 +13,17 @@ from depthprof.cli.options import (
     KeepOptions,
     PolicyOptions,
     PrintOptions,
+    StoreOptions,
     argument,
     changed_policy,
+    option,
 )
 from depthprof.errors import EXIT_REFUSED, BadInput, OutputError, StoreError
 from depthprof.units import shown
 
 if TYPE_CHECKING:
-    from depthprof.records import Judged
+    from depthprof.records import Gated, Judged
+    from depthprof.storage.database import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +33,14 @@ class ReportOptions:
     path: str = argument("PATH", "a report folder, or the run.json in it")
     policy: PolicyOptions
     printed: PrintOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatePrintOptions(PrintOptions):
+    """What is printed, and written for CI."""
+
+    junit: str | None = option("FILE", "a test case a stage")
+    markdown: str | None = option("FILE", "the job summary")
 
 
 def report(settings: ReportOptions) -> int:
@@ -69,6 +82,24 @@ def publish(judged: "Judged", out: Path, keeping: KeepOptions, printed: PrintOpt
     return judged.exit_code
 
 
+def opened(asked: StoreOptions, *, create: bool = False) -> "AbstractContextManager[Store]":
+    """Open the store that the options, the environment or the settings name, in this order.
+
+    Raises:
+        BadInput: SQLAlchemy is not installed, or the URL is none.
+        StoreError: the store cannot be used.
+    """
+    if find_spec("sqlalchemy") is None:
+        raise BadInput(
+            "SQLAlchemy is not installed, so there is no store; run `pip install depthprof`"
+        )
+    from depthprof.storage.database.opening import URL_VARIABLE, open_store
+    from depthprof.storage.settings import read_settings
+
+    url = asked.store or os.environ.get(URL_VARIABLE) or read_settings().store
+    return open_store(url, create=create)
+
+
 def keep(judged: "Judged", keeping: KeepOptions, written: Path | None) -> str | None:
     """Keep a run in the store, unless that was not wanted or cannot be had here.
 
@@ -83,7 +114,6 @@ def keep(judged: "Judged", keeping: KeepOptions, written: Path | None) -> str | 
     if find_spec("sqlalchemy") is None:
         output.warn("not kept in the store, because SQLAlchemy is not installed")
         return None
-    from depthprof.cli.runs import opened
     from depthprof.verdict import digest
 
     try:
@@ -117,6 +147,27 @@ def show(judged: "Judged", written: Path | None, printed: PrintOptions) -> None:
         print_drilled(judged.drilled, output.console())
     if written is not None:
         output.say(f"report: {shown(written / 'report.html')}")
+
+
+def write_ci_files(gated: "Gated", printed: GatePrintOptions) -> None:
+    """Write what CI reads: JUnit, the job summary, annotations."""
+    from depthprof.report.annotations import annotations
+    from depthprof.report.gated_markdown import gate_markdown
+    from depthprof.report.junit import junit
+    from depthprof.storage.text_files import append_text
+
+    if printed.junit is not None:
+        output.write_text(Path(printed.junit), junit(gated))
+    if printed.markdown is not None:
+        output.write_text(Path(printed.markdown), gate_markdown(gated))
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            append_text(Path(summary), gate_markdown(gated))
+        except OSError as error:
+            text = f"could not write the job summary {summary}: {error.strerror}"
+            raise OutputError(text) from error
+    if os.environ.get("GITHUB_ACTIONS") == "true" and printed.json != "-":
+        output.say("\n".join(annotations(gated)))
 
 
 COMMANDS = {

@@ -1,108 +1,72 @@
 """`depthprof runs` and `depthprof baseline`: the kept runs, and names for some of them."""
 
-import os
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from depthprof.cli import output
 from depthprof.cli.options import Command, StoreOptions, argument, flag, option
+from depthprof.cli.report import opened
 from depthprof.errors import BadInput, BadRunFile
 from depthprof.units import shown
 
 if TYPE_CHECKING:
     from depthprof.records import Policy, Run
-    from depthprof.storage.database import RunRow, Store
+    from depthprof.storage.database import RunRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListOptions(StoreOptions):
-    """Of `runs list`."""
-
+class _List(StoreOptions):
     tag: str | None = option("TAG", "only those with this tag")
     limit: int = option("N", "at most so many [20]", default=20, type=int)
     json: str | None = option("FILE", "write them there as JSON; - prints nothing else")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions(StoreOptions):
-    """Of `runs show`."""
-
+class _Run(StoreOptions):
     run: str = argument("RUN", "first digits, a tag, or newest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TagOptions(RunOptions):
-    """Of `runs tag`."""
-
+class _Tag(_Run):
     tags: tuple[str, ...] = argument("TAG", nargs="+")
     remove: bool = flag("remove them instead")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunsOptions(StoreOptions):
-    """Of `runs delete`."""
-
+class _Runs(StoreOptions):
     runs: tuple[str, ...] = argument("RUN", nargs="+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExportOptions(RunsOptions):
-    """Of `runs export`."""
-
+class _Export(_Runs):
     out: str = option("DIR", "where to [.]", default=".")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImportOptions(StoreOptions):
-    """Of `runs import`."""
-
+class _Import(StoreOptions):
     paths: tuple[str, ...] = argument("PATH", "files, or report folders", nargs="+")
     tag: tuple[str, ...] = option("TAG", "for each of them", default=(), action="append")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NameOptions(StoreOptions):
-    """Of `baseline show`."""
-
+class _Name(StoreOptions):
     name: str = argument("NAME")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SetOptions(NameOptions):
-    """Of `baseline set`."""
-
+class _Set(_Name):
     run: str = argument("RUN", "[newest]", nargs="?", default="newest")
     file: str | None = option("FILE", "write it there too, to be committed")
 
 
-def opened(asked: StoreOptions, *, create: bool = False) -> "AbstractContextManager[Store]":
-    """Open the store that the options, the environment or the settings name, in this order.
-
-    Raises:
-        BadInput: SQLAlchemy is not installed, or the URL is none.
-        StoreError: the store cannot be used.
-    """
-    if find_spec("sqlalchemy") is None:
-        raise BadInput(
-            "SQLAlchemy is not installed, so there is no store; run `pip install depthprof`"
-        )
-    from depthprof.storage.database.opening import URL_VARIABLE, open_store
-    from depthprof.storage.settings import read_settings
-
-    url = asked.store or os.environ.get(URL_VARIABLE) or read_settings().store
-    return open_store(url, create=create)
-
-
 def newest_runs(settings: StoreOptions) -> int:
     """List the newest runs."""
-    return list_runs(ListOptions(store=settings.store))
+    return list_runs(_List(store=settings.store))
 
 
-def list_runs(settings: ListOptions) -> int:
+def list_runs(settings: _List) -> int:
     """List runs, the newest first."""
     if settings.limit < 1:
         raise BadInput(f"limit is {settings.limit!r}, but must be at least 1")
@@ -133,7 +97,7 @@ def _print_rows(rows: "Iterable[RunRow]") -> None:
     output.console().print(table if table.row_count else none)
 
 
-def show_run(settings: RunOptions) -> int:
+def show_run(settings: _Run) -> int:
     """Print the report of one run."""
     from depthprof.report.terminal import print_judged
     from depthprof.verdict.decision import judge
@@ -144,7 +108,7 @@ def show_run(settings: RunOptions) -> int:
     return 0
 
 
-def tag_run(settings: TagOptions) -> int:
+def tag_run(settings: _Tag) -> int:
     """Add tags to a run, or remove them."""
     with opened(settings) as store:
         identity = store.find(settings.run)
@@ -154,7 +118,7 @@ def tag_run(settings: TagOptions) -> int:
     return 0
 
 
-def delete_runs(settings: RunsOptions) -> int:
+def delete_runs(settings: _Runs) -> int:
     """Delete runs; none, if one of them is not there."""
     with opened(settings) as store:
         for identity in [store.find(word) for word in settings.runs]:
@@ -163,7 +127,7 @@ def delete_runs(settings: RunsOptions) -> int:
     return 0
 
 
-def export_runs(settings: ExportOptions) -> int:
+def export_runs(settings: _Export) -> int:
     """Write runs as files."""
     from depthprof.records import encode
 
@@ -175,7 +139,7 @@ def export_runs(settings: ExportOptions) -> int:
     return 0
 
 
-def import_runs(settings: ImportOptions) -> int:
+def import_runs(settings: _Import) -> int:
     """Add the runs of files to the store."""
     from depthprof.verdict import digest
     from depthprof.verdict.decision import judge
@@ -204,7 +168,7 @@ def _runs_of(path: str) -> "Sequence[tuple[Run, Policy]]":
     return runs
 
 
-def set_baseline(settings: SetOptions) -> int:
+def set_baseline(settings: _Set) -> int:
     """Let a name stand for a run."""
     from depthprof.records import Policy, encode_digest
     from depthprof.stats.paired import shared_confidence
@@ -229,7 +193,7 @@ def set_baseline(settings: SetOptions) -> int:
     return 0
 
 
-def show_baseline(settings: NameOptions) -> int:
+def show_baseline(settings: _Name) -> int:
     """Print what a name stands for."""
     from depthprof.report.digested import print_digest
 
@@ -251,36 +215,30 @@ def list_baselines(settings: StoreOptions) -> int:
     return 0
 
 
-_LIST = Command(ListOptions, list_runs, text="the newest runs (the default)")
-_SHOW = Command(RunOptions, show_run, text="the report of one run, in the terminal")
-_TAG = Command(TagOptions, tag_run, text="add tags to a run, or remove them")
-_DELETE = Command(RunsOptions, delete_runs, text="delete runs")
-_EXPORT = Command(ExportOptions, export_runs, text="write runs as run.json files, as in reports/")
-_IMPORT = Command(
-    ImportOptions, import_runs, text="read run.json files, or pytest-benchmark's JSON"
-)
-_SET = Command(SetOptions, set_baseline, text="let a name stand for a run")
-_SHOW_NAME = Command(NameOptions, show_baseline, text="what a name stands for")
-_NAMES = Command(StoreOptions, list_baselines, text="all of them (the default)")
-
 COMMANDS = {
     "runs": Command(
         StoreOptions,
         newest_runs,
         ("runs list --tag nightly --limit 5", "runs show newest"),
         actions={
-            "list": _LIST,
-            "show": _SHOW,
-            "tag": _TAG,
-            "delete": _DELETE,
-            "export": _EXPORT,
-            "import": _IMPORT,
+            "list": Command(_List, list_runs, text="the newest runs (the default)"),
+            "show": Command(_Run, show_run, text="the report of one run, in the terminal"),
+            "tag": Command(_Tag, tag_run, text="add tags to a run, or remove them"),
+            "delete": Command(_Runs, delete_runs, text="delete runs"),
+            "export": Command(_Export, export_runs, text="write runs as run.json files"),
+            "import": Command(
+                _Import, import_runs, text="read run.json files, or pytest-benchmark's JSON"
+            ),
         },
     ),
     "baseline": Command(
         StoreOptions,
         list_baselines,
         ("baseline set main newest --file baseline.json", "baseline show main"),
-        actions={"set": _SET, "show": _SHOW_NAME, "list": _NAMES},
+        actions={
+            "set": Command(_Set, set_baseline, text="let a name stand for a run"),
+            "show": Command(_Name, show_baseline, text="what a name stands for"),
+            "list": Command(StoreOptions, list_baselines, text="all of them (the default)"),
+        },
     ),
 }

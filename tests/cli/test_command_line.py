@@ -14,6 +14,7 @@ from depthprof.cli.measuring import side_plans
 from depthprof.cli.parser import COMMANDS, build_parser
 from depthprof.errors import BadInput, OutOfMemory
 from depthprof.records import ATTENTIONS, DTYPES, PRODUCTS, SIZES, Policy, Run, Workload
+from depthprof.report import folder
 from depthprof.runner import Plan
 from depthprof.runner.plan import split_side
 from depthprof.verdict.decision import judge
@@ -32,6 +33,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, Policy]]:
         return judge(simulated(turns=20, change={"return": 4.0}), policy)
 
     monkeypatch.setattr(api, "carry_out", carry_out)
+    monkeypatch.setattr(folder, "draw", lambda *_: {})  # figures have tests of their own
     return seen
 
 
@@ -42,9 +44,9 @@ def test_compare_prints_a_table_a_sentence_and_where_the_report_is(
     shown = capsys.readouterr().out
     assert "return is slower in v2" in shown
     assert all(word in shown for word in ("preprocess", "h2d", "sync", "total", "SLOWER", "SAME"))
-    (folder,) = tmp_path.iterdir()
-    assert f"report: {folder / 'report.html'}" in shown.replace("\n", "")
-    assert folder.name.endswith("-v1-vs-v2-small")
+    (written,) = tmp_path.iterdir()
+    assert f"report: {written / 'report.html'}" in shown.replace("\n", "")
+    assert written.name.endswith("-v1-vs-v2-small")
     assert len(planned) == 1
 
 
@@ -241,8 +243,6 @@ def test_what_was_measured_is_shown_even_if_the_report_cannot_be_written(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from depthprof.report import folder
-
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -363,6 +363,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Plan]:
         return simulated(turns=20, seed=len(seen))
 
     monkeypatch.setattr(api, "measure", measure)
+    monkeypatch.setattr(folder, "draw", lambda *_: {})
     monkeypatch.chdir(tmp_path)
     return seen
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,14 +13,18 @@ import pytest
 
 from depthprof import api
 from depthprof.cli.main import main
-from depthprof.records import Judged, Policy
+from depthprof.cli.parser import COMMANDS
+from depthprof.records import Judged, Policy, Timing
 from depthprof.report import folder
 from depthprof.runner import Plan
 from depthprof.storage.settings import read_settings
 from depthprof.verdict.decision import judge
+from tests.cli.test_command_line import examples
+from tests.records.gpu import LIMITS
 from tests.runs import simulated
 
 Told = pytest.CaptureFixture[str]
+TIMING = Timing("cpu", "a CPU", 1, (), 1.0, 1.0, True)
 
 
 @pytest.fixture
@@ -279,6 +284,34 @@ def test_history_over_some_runs(here: Path, capsys: Told) -> None:
     assert commits[:2] == ["c0ffee" * 7, "c0ffee" * 7 + "+"]  # the second had changes besides
 
 
+@pytest.fixture
+def furnished(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repository with all that the examples name; the machine is not examined."""
+    (here / "photos").mkdir()
+    (here / "photos" / "1.jpg").touch()
+    (here / "mine.py").write_text("make = None")
+    committed(here)
+    git(here, "update-ref", "refs/remotes/origin/main", "HEAD")
+    profile("--tag", "nightly")
+    main(["baseline", "set", "main"])
+    (kept,) = (here / "reports").iterdir()
+    for place in (here / "baseline", here / "reports" / "20260101-120000-v1-vs-v2-small"):
+        shutil.copytree(kept, place)
+    monkeypatch.setattr(api, "measure", lambda *_: simulated(turns=20))
+    monkeypatch.setattr(api, "limits", lambda *_, **__: LIMITS)
+    monkeypatch.setattr("depthprof.system.doctor.examine", lambda *_: [])
+    monkeypatch.setattr("depthprof.profiling.client.check_timing", lambda _: TIMING)
+    monkeypatch.setattr("depthprof.profiling.client.profile_below", lambda *_, **__: None)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.usefixtures("furnished")
+def test_the_examples_of_each_help_run(command: str, capsys: Told) -> None:
+    for words in examples(command, capsys):
+        code = main(words)
+        assert code in (0, 1, 3), said(capsys)
+
+
 MINE = """
 import torch
 LAYERS = {layers}
@@ -306,7 +339,7 @@ def git(folder: Path, *words: str) -> None:
 
 def against(folder: Path, side: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     options = ["--against", "main", "--no-store", "--json", "-", "--input-size", "14"]
-    options += ["--budget", "2", "--processes", "1", "--threads", "1", "--junit", "j.xml"]
+    options += ["--budget", "0.5", "--processes", "1", "--threads", "1", "--junit", "j.xml"]
     return subprocess.run(
         [sys.executable, "-m", "depthprof", "gate", side, *options],
         cwd=folder,
@@ -357,9 +390,8 @@ def test_a_commit_that_crashes_is_refused_and_no_verdict(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("neighbour", [False, True])
-def test_two_commits_are_measured_in_turns(tmp_path: Path, neighbour: bool) -> None:
-    code = MINE.format(layers=4) + ("import helpers_of_mine\n" if neighbour else "")
+def test_two_commits_are_measured_in_one_process(tmp_path: Path) -> None:
+    code = MINE.format(layers=4) + "import helpers_of_mine\n"  # the same at both commits
     (tmp_path / "mine.py").write_text(code)
     (tmp_path / "helpers_of_mine.py").write_text("")
     committed(tmp_path)

@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depthprof.history import levels
-from depthprof.history.chance import CHANCES, STRENGTHS, chance
 from depthprof.history.noise import calm, noise_of, persistence
-from depthprof.history.scan import largest_strength, steps
+from depthprof.history.scan import CHANCES, STRENGTHS, chance, largest_strength, steps
 from scripts.study.history_series import NOISES, ar1
 from tests.history.series import noise
 
