@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from depthprof.errors import DepthprofError
     from depthprof.records import Calibration, Judged, Policy, Run, Workload
     from depthprof.report.folder import write as write_report
-    from depthprof.report.frames import samples_frame
+    from depthprof.report.frames import samples_frame, to_frame
     from depthprof.report.summary import summary
     from depthprof.storage.run_files import read_run
     from depthprof.verdict.decision import judge
@@ -32,6 +32,7 @@ _HOMES = {
     "profile": "depthprof.api",
     "read_run": "depthprof.storage.run_files",
     "samples_frame": "depthprof.report.frames",
+    "to_frame": "depthprof.report.frames",
     "summary": "depthprof.report.summary",
     "write_report": "depthprof.report.folder:write",
 }
@@ -52,6 +53,7 @@ __all__ = [
     "read_run",
     "samples_frame",
     "summary",
+    "to_frame",
     "write_report",
 ]
 

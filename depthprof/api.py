@@ -15,8 +15,7 @@ from depthprof.report.pictured import left_out_lines
 from depthprof.runner import Plan, Progress, SidePlan, measure, take_limits
 from depthprof.runner.plan import TELEMETRY_S, OnProgress
 from depthprof.stats.interim import Look
-from depthprof.storage.calibrations import check_calibrations, find_calibration, write_calibration
-from depthprof.storage.peak_rates import kept_limits, write_limits
+from depthprof.storage import machine_files
 from depthprof.verdict.decision import judge, look_at
 from depthprof.verdict.noise import calibrate as summed_up
 from depthprof.verdict.noise import fingerprint
@@ -199,7 +198,7 @@ def calibrate(
         The rest is as in `compare`.
 
     Returns:
-        Noise floor and detectable slow-down by stage; `storage.calibrations` has saved it.
+        Noise floor and detectable slow-down by stage; `storage.machine_files` has saved it.
 
     Raises:
         DepthprofError: refused, a side failed, or the result could not be saved.
@@ -239,7 +238,7 @@ def calibrate(
     if left_out := "; ".join(left_out_lines(runs[0].left_out)):
         subject += f" (left out: {left_out})"
     found = summed_up(runs, len(runs) // 2, rules, budget_s, subject)
-    write_calibration(found)
+    machine_files.write_calibration(found)
     return found
 
 
@@ -253,10 +252,10 @@ def limits(device: str = "auto", threads: int | None = None, *, fresh: bool = Fa
     Raises:
         DepthprofError: no such device, a broken file, or they could not be measured or saved.
     """
-    known = {} if fresh else kept_limits()
+    known = {} if fresh else machine_files.kept_limits()
     found = take_limits(Workload(device=device, threads=threads), known)
     if found.fingerprint not in known:
-        write_limits(found)
+        machine_files.write_limits(found)
     return found
 
 
@@ -275,14 +274,14 @@ def carry_out(plan: Plan, policy: Policy, on_progress: OnProgress | None = None)
     run measured are kept for those that follow.
     """
     check_plan(plan)
-    check_calibrations()
-    limits_known = kept_limits() if plan.observe else {}
+    machine_files.check_calibrations()
+    limits_known = machine_files.kept_limits() if plan.observe else {}
     known: dict[str, Calibration | None] = {}
 
     def policy_of(run: Run) -> Policy:
         name = fingerprint(run)
         if name not in known:
-            known[name] = find_calibration(name)
+            known[name] = machine_files.find_calibration(name)
         return replace(policy, calibration=known[name])
 
     def look(run: Run, may_grow: bool) -> Look:
@@ -291,7 +290,7 @@ def carry_out(plan: Plan, policy: Policy, on_progress: OnProgress | None = None)
     run = measure(plan, on_progress or _silent, look, limits_known)
     if run.limits is not None and run.limits.fingerprint not in limits_known:
         with suppress(OutputError):  # the run has them; the next one will have to measure again
-            write_limits(run.limits)
+            machine_files.write_limits(run.limits)
     return judge(run, policy_of(run))
 
 

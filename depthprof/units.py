@@ -6,6 +6,7 @@ functions are the only place where a figure, or the name of a file, becomes text
 
 import math
 import os
+from typing import Any
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
@@ -103,3 +104,17 @@ def _escaped(character: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # a byte that was no UTF-8 (PEP 383)
         return f"\\x{code - 0xDC00:02x}"
     return character.encode("unicode_escape").decode("ascii")
+
+
+def keep_shown(record: Any, *fields: str) -> None:
+    """Replace texts, and tuples of texts, of a frozen record by what may be shown of them.
+
+    Records call it when they are made, so that what was measured now and what is read from a file
+    are alike, and no report, store or protocol meets a name that it cannot hold.
+    """
+    for field in fields:
+        value = getattr(record, field)
+        if isinstance(value, str):
+            object.__setattr__(record, field, shown(value))
+        elif isinstance(value, tuple):
+            object.__setattr__(record, field, tuple(map(shown, value)))

@@ -83,7 +83,7 @@ def limits(settings: LimitsOptions) -> int:
     """Measure, or find, the hardware bounds of this machine and a device; keep and show them."""
     from depthprof import api
     from depthprof.report.limited import print_limits
-    from depthprof.storage.peak_rates import kept_limits, outdated
+    from depthprof.storage.machine_files import kept_limits, outdated
 
     known = {} if settings.fresh else kept_limits()
     found = api.limits(settings.device, settings.threads, fresh=settings.fresh)

@@ -42,6 +42,12 @@ class _Runs(StoreOptions):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Export(_Runs):
     out: str = option("DIR", "where to [.]", default=".")
+    format: str = option(
+        "FORMAT",
+        "json: the run.json; csv, parquet: a row for each stage of each iteration [json]",
+        default="json",
+        choices=("json", "csv", "parquet"),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,14 +135,24 @@ def delete_runs(settings: _Runs) -> int:
 
 def export_runs(settings: _Export) -> int:
     """Write runs as files."""
-    from depthprof.records import encode
-
     with opened(settings) as store:
         for identity in [store.find(word) for word in settings.runs]:
-            file = Path(settings.out) / f"{identity}.json"
-            output.write_text(file, encode(*store.load(identity)))
+            file = Path(settings.out) / f"{identity}.{settings.format}"
+            _export_one(identity, *store.load(identity), file)
             output.say(f"{identity}: {shown(file)}")
     return 0
+
+
+def _export_one(identity: str, run: "Run", policy: "Policy", file: Path) -> None:
+    from depthprof.records import encode
+    from depthprof.report.frames import to_frame, write_parquet
+
+    if file.suffix == ".parquet":
+        write_parquet(run, identity, file)
+    elif file.suffix == ".csv":
+        output.write_text(file, to_frame(run, identity).to_csv(index=False, lineterminator="\n"))
+    else:
+        output.write_text(file, encode(run, policy))
 
 
 def import_runs(settings: _Import) -> int:

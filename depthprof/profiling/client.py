@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from depthprof.errors import BadInput
-from depthprof.records import Drilled, Timing, drilled_from, timing_from
+from depthprof.records import Drilled, Timing, built
 from depthprof.runner import Plan, SidePlan
 from depthprof.runner.process import Layout, WorkerProcess
 from depthprof.runner.process_group import BLOCK_LIMIT_S, LOAD_LIMIT_S
@@ -37,14 +37,14 @@ def profile_below(
         DepthprofError: refused, the side failed, or the trace could not be written.
     """
     command = {"modules": modules, "trace": None if trace is None else str(trace.resolve())}
-    return drilled_from(_ask("profile", side, images, iterations, command))
+    return built(Drilled, _ask("profile", side, images, iterations, command))
 
 
 def check_timing(
     side: SidePlan, images: Sequence[Path] = (), iterations: int = TIMING_ITERATIONS
 ) -> Timing:
     """Compare our clocks with torch.profiler's in a worker of their own; errors as above."""
-    return timing_from(_ask("timing", side, images, iterations, {}))
+    return built(Timing, _ask("timing", side, images, iterations, {}))
 
 
 def check_iterations(iterations: int) -> None:

@@ -1,18 +1,9 @@
 """Frozen values with the unit in every name, and their one codec."""
 
 from depthprof.records.calibration import Calibration, StageCalibration
-from depthprof.records.codec import decode, encode
+from depthprof.records.codec import built, check_figures, decode, encode, explained, made, plain
 from depthprof.records.conditions import UNKNOWN, WITNESSES, BlockConditions, Interruptions
 from depthprof.records.digest import DIGEST_KIND, Digest, Level, decode_digest, encode_digest
-from depthprof.records.drilled import (
-    Drilled,
-    OpTime,
-    PartTime,
-    StageTiming,
-    Timing,
-    drilled_from,
-    timing_from,
-)
 from depthprof.records.finding import Figure, Finding
 from depthprof.records.gating import FieldDifference, Gated, SideGate
 from depthprof.records.history import WITH_CHANGES, ChangePoint, Drift, Point, Series, SeriesHistory
@@ -40,9 +31,18 @@ from depthprof.records.limits import (
     StageFloor,
     TheoreticalRate,
     limits_fingerprint,
-    limits_from,
 )
-from depthprof.records.observed import Memory, Observed, StageWork, Trait, observed_from
+from depthprof.records.observed import (
+    Drilled,
+    Memory,
+    Observed,
+    OpTime,
+    PartTime,
+    StageTiming,
+    StageWork,
+    Timing,
+    Trait,
+)
 from depthprof.records.run import (
     RUN_SCHEMA,
     WARM_UP_TURN,
@@ -80,7 +80,6 @@ from depthprof.records.workload import (
     Workload,
     workload_differences,
     workload_document,
-    workload_from,
 )
 
 __all__ = [
@@ -163,16 +162,16 @@ __all__ = [
     "Verdict",
     "Weights",
     "Workload",
+    "built",
+    "check_figures",
     "decode",
     "decode_digest",
-    "drilled_from",
     "encode",
     "encode_digest",
+    "explained",
     "limits_fingerprint",
-    "limits_from",
-    "observed_from",
-    "timing_from",
+    "made",
+    "plain",
     "workload_differences",
     "workload_document",
-    "workload_from",
 ]

@@ -1,11 +1,8 @@
 """What a machine can tell apart, as `depthprof calibrate` found it."""
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from depthprof.records.naming import keep_shown
+from depthprof.units import keep_shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,37 +58,3 @@ class Calibration:
     def stage(self, name: str) -> StageCalibration | None:
         """Return one stage's, or None where it was not calibrated."""
         return next((stage for stage in self.stages if stage.stage == name), None)
-
-
-def calibration_from(data: Mapping[str, Any]) -> Calibration:
-    """Make a calibration of what `dataclasses.asdict` made of one.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is not whole, or a figure in it means nothing.
-    """
-    stages = tuple(StageCalibration(**stage) for stage in data["stages"])
-    known = Calibration(**{**data, "stages": stages})
-    for stage in stages:
-        if not isinstance(stage.stage, str) or not isinstance(stage.clock, str):
-            raise TypeError("a stage of it has no name or clock")
-        for name in _STAGE_FIGURES:
-            _check(getattr(stage, name), f"{name} of {stage.stage}")
-    for name in ("comparisons", "placebos", "budget_s", "power"):
-        _check(getattr(known, name), name)
-    return known
-
-
-_STAGE_FIGURES = (
-    "median_ns",
-    "pair_sd_ratio",
-    "launch_sd_ratio",
-    "noise_ratio",
-    "detectable_ratio",
-    "false_alarms",
-)
-
-
-def _check(value: object, name: str) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 <= value < math.inf:  # type: ignore[operator]
-        raise ValueError(f"{name} is {value!r}, but must be a finite number of 0 or more")

@@ -1,53 +1,41 @@
-"""Runs to JSON and back, without loss. The layout is documented in docs/run-file.md."""
+"""Records to JSON and back, without loss. The layout of a run is documented in docs/run-file.md.
+
+Nothing that measures imports msgspec: it checks what was read from a file.
+"""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, fields
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from depthprof.errors import BadRunFile
-from depthprof.records.calibration import calibration_from
-from depthprof.records.conditions import BlockConditions, Interruptions
+from depthprof.records.conditions import Interruptions
 from depthprof.records.judgement import Policy
-from depthprof.records.limits import limits_from
-from depthprof.records.observed import observed_from
-from depthprof.records.run import (
-    RUN_SCHEMA,
-    Environment,
-    Failure,
-    Launch,
-    LeftOut,
-    Picture,
-    Run,
-    Samples,
-    Side,
-    Weights,
-)
-from depthprof.records.telemetry import telemetry_document, telemetry_from
-from depthprof.records.workload import workload_from
+from depthprof.records.run import RUN_SCHEMA, Run, Samples
 
-_FIELDS = fields(BlockConditions)
-_COLUMNS = ("launch", "turn", "block", "side", "start_ns")
+Record = TypeVar("Record")
+
+_NESTED = (
+    *("sides", "environment", "pictures", "left_out", "launches", "failures", "samples"),
+    *("conditions", "limits", "telemetry"),
+)
+_MATRICES = ("host_ns", "device_ns", "stage_cpu_ns", "stage_involuntary", "stage_voluntary")
+_ARRAYS = ("stages", "host_ns", "device_ns", "interruptions")
+"""The last keys of a run and of its samples; the store names a run by its text, order included."""
 
 
 def encode(run: Run, policy: Policy) -> str:
     """Write a run, and the policy it was judged by, as one line of JSON."""
-    document = {name: getattr(run, name) for name in _plain_fields()}
-    document["sides"] = [asdict(side) for side in run.sides]
-    document["environment"] = asdict(run.environment)
-    document["pictures"] = [asdict(picture) for picture in run.pictures]
-    document["left_out"] = [asdict(one) for one in run.left_out]
-    document["launches"] = [asdict(launch) for launch in run.launches]
-    document["failures"] = [asdict(failure) for failure in run.failures]
-    document["samples"] = _encode_samples(run.samples)
-    document["conditions"] = None if run.conditions is None else _lists(run.conditions)
-    document["limits"] = None if run.limits is None else asdict(run.limits)
-    telemetry = run.telemetry
-    document["telemetry"] = None if telemetry is None else telemetry_document(telemetry)
-    document["policy"] = asdict(policy)
+    document = plain(run)
+    document["samples"] = _with_last(document["samples"], _ARRAYS)
+    if document["telemetry"] is not None:
+        document["telemetry"] = _with_last(document["telemetry"], ("columns",))
+    document = _with_last(document, _NESTED) | {"policy": plain(policy)}
     return json.dumps(document, separators=(",", ":"), allow_nan=False)
 
 
@@ -57,159 +45,183 @@ def decode(text: str, name: str = "the run") -> tuple[Run, Policy]:
     Raises:
         BadRunFile: not JSON, not a run, or of a newer schema; the sentence carries `name`.
     """
+    document = read_object(text, name)
+    if not isinstance(document.get("schema"), int):
+        raise BadRunFile(f'{name} is JSON but not a depthprof run: it has no number "schema"')
+    check_schema(document, RUN_SCHEMA, name)
+    try:
+        run = made(Run, document)
+        _check_shapes(run)
+        if "fail_on" not in document["policy"]:
+            raise ValueError("policy: fail_on is missing")
+        return run, made(Policy, document["policy"], "policy")
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadRunFile(f"{name} is not a whole depthprof run: {explained(error)}") from error
+
+
+def read_object(text: str, name: str) -> dict[str, Any]:
+    """Read the JSON object that a file holds; any other JSON is an empty one.
+
+    Raises:
+        BadRunFile: not JSON; the sentence carries `name`.
+    """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRunFile(f"{name} is not JSON, or was cut short ({error})") from error
-    if not isinstance(document, dict) or not isinstance(document.get("schema"), int):
-        raise BadRunFile(f'{name} is JSON but not a depthprof run: it has no number "schema"')
-    if document["schema"] > RUN_SCHEMA:
+    return document if isinstance(document, dict) else {}
+
+
+def check_schema(document: Mapping[str, Any], newest: int, name: str) -> None:
+    """Refuse a file of a newer depthprof.
+
+    Raises:
+        BadRunFile: its schema is above `newest`, or no number.
+    """
+    schema = document.get("schema")
+    if not isinstance(schema, int) or schema > newest:
         raise BadRunFile(
-            f"{name} has schema {document['schema']}, this depthprof reads up to {RUN_SCHEMA};"
+            f"{name} has schema {schema!r}, this depthprof reads up to {newest};"
             " install a newer depthprof"
         )
+
+
+def plain(value: Any) -> Any:
+    """Turn a record into what JSON can hold; a matrix [n, m] becomes m columns of length n."""
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, np.ndarray):
+        return value.T.tolist()
+    if isinstance(value, tuple):
+        return [plain(one) for one in value]
+    return value
+
+
+def made(kind: type[Record], data: Any, path: str = "") -> Record:
+    """Make a record of plain values that come from a file, each of which is checked.
+
+    Without msgspec, on a machine that only measures, they are taken as they are.
+
+    Args:
+        kind: of the record. data: what `plain` wrote. path: of `data` in its file.
+
+    Raises:
+        ValueError: "sides[1].workload.batch: expected int, got str".
+        KeyError, TypeError: the same without msgspec.
+    """
     try:
-        return _decode(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadRunFile(
-            f"{name} is not a whole depthprof run: {type(error).__name__} {error}"
-        ) from error
+        from msgspec import ValidationError, convert
+    except ModuleNotFoundError:
+        return built(kind, data)
+    try:
+        return convert(data, kind, dec_hook=lambda _, values: _column(values))
+    except ValidationError as error:
+        raise ValueError(_with_path(str(error), path)) from None
 
 
-def _decode(document: Mapping[str, Any]) -> tuple[Run, Policy]:
-    known = {"may_grow": True, **document}  # told from schema 5 on
-    plain = {name: known[name] for name in _plain_fields()}
-    limits, telemetry = document.get("limits"), document.get("telemetry")  # from schema 4 on
-    run = Run(
-        sides=tuple(side_from(side) for side in document["sides"]),
-        environment=Environment(**document["environment"]),
-        pictures=tuple(Picture(**picture) for picture in document["pictures"]),
-        left_out=tuple(LeftOut(**one) for one in document.get("left_out", ())),
-        launches=tuple(_launch(launch) for launch in document["launches"]),
-        failures=tuple(Failure(**failure) for failure in document["failures"]),
-        samples=_decode_samples(document["samples"]),
-        conditions=_conditions(document.get("conditions")),  # schema 1 has none
-        limits=None if limits is None else limits_from(limits),
-        telemetry=None if telemetry is None else telemetry_from(telemetry),
-        **plain,
-    )
-    if len(run.sides) not in (1, 2):
-        raise ValueError(f"it has {len(run.sides)} sides, where one or two are expected")
-    return run, _policy(document["policy"])
+def built(kind: type[Record], data: Any) -> Record:
+    """Make a record of plain values that need no check, as a worker answers them."""
+    return cast(Record, _built(kind, data))
 
 
-def _policy(data: Mapping[str, Any]) -> Policy:
-    known = data.get("calibration")
-    calibration = None if known is None else calibration_from(known)
-    return Policy(
-        **{
-            **data,
-            "fail_on": tuple(data["fail_on"]),
-            "calibration": calibration,
-            "stage_ratios": tuple((name, ratio) for name, ratio in data.get("stage_ratios", ())),
-        }
-    )
-
-
-def _plain_fields() -> tuple[str, ...]:
-    nested = {
-        *("sides", "environment", "pictures", "launches", "failures", "samples", "conditions"),
-        *("limits", "telemetry", "left_out"),
-    }
-    return tuple(name for name in Run.__dataclass_fields__ if name not in nested)
-
-
-def side_from(data: Mapping[str, Any]) -> Side:
-    """Make a Side from a plain mapping, as a saved run has it."""
-    weights, observed = data["weights"], data.get("observed")
-    return Side(
-        **{
-            **data,
-            "workload": workload_from(data["workload"]),
-            "weights": None if weights is None else Weights(**weights),
-            "input_shapes": tuple(tuple(shape) for shape in data["input_shapes"]),
-            "notes": tuple(data["notes"]),
-            "observed": None if observed is None else observed_from(observed),
-        }
-    )
-
-
-def _launch(data: Mapping[str, Any]) -> Launch:
-    return Launch(
-        **{
-            **data,
-            "padding_bytes": tuple(data["padding_bytes"]),
-            "warm_up_iterations": tuple(data["warm_up_iterations"]),
-        }
-    )
-
-
-def _encode_samples(samples: Samples) -> dict[str, Any]:
-    document: dict[str, Any] = {name: getattr(samples, name).tolist() for name in _COLUMNS}
-    document["stages"] = list(samples.stages)
-    for name in ("host_ns", "device_ns"):
-        matrix = getattr(samples, name)
-        document[name] = None if matrix is None else matrix.T.tolist()
-    known = samples.interruptions
-    document["interruptions"] = None if known is None else _lists(known)
-    return document
-
-
-def _lists(columns: Interruptions | BlockConditions) -> dict[str, Any]:
-    """Columns and matrices as lists, a matrix column by column."""
-    return {field.name: getattr(columns, field.name).T.tolist() for field in fields(columns)}
-
-
-def _conditions(document: Mapping[str, Any] | None) -> BlockConditions | None:
-    if document is None:
+def _built(kind: Any, data: Any) -> Any:
+    origin, inner = get_origin(kind), get_args(kind)
+    if data is None:
         return None
-    columns = {field.name: _integers(document[field.name], field.name) for field in _FIELDS}
-    if len({len(column) for column in columns.values()}) > 1:
-        raise ValueError("its columns of conditions have unlike lengths")
-    return BlockConditions(**columns)
+    if origin is UnionType:
+        return _built(next(one for one in inner if one is not NoneType), data)
+    if origin is np.ndarray:
+        return _column(data)
+    if origin is tuple:
+        kinds = inner[:1] * len(data) if inner[-1] is ... else inner
+        return tuple(map(_built, kinds, data))
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        known = {field.name: data[field.name] for field in fields(kind) if field.name in data}
+        return cast(Any, kind)(**{name: _built(hints[name], each) for name, each in known.items()})
+    return data
 
 
-def _interruptions(
-    document: Mapping[str, Any] | None, stages: int, count: int
-) -> Interruptions | None:
-    if document is None:
-        return None
-    columns = {name: _integers(document[name], name) for name in ("involuntary", "voluntary")}
-    if any(len(column) != count for column in columns.values()):
-        raise ValueError("its columns of interruptions have unlike lengths")
-    names = ("stage_cpu_ns", "stage_involuntary", "stage_voluntary")
-    return Interruptions(
-        **columns, **{name: _matrix(document[name], name, stages, count) for name in names}
-    )
+def check_figures(record: Any, *, zero: bool, path: str = "") -> None:
+    """Refuse a record with a number that is no figure.
+
+    Raises:
+        ValueError: one is not finite, below 0, or 0 and not `zero`.
+    """
+    for where, figure in _figures(record, path):
+        if not 0 <= figure < float("inf") or (not zero and figure == 0):
+            least = "of 0 or more" if zero else "above 0"
+            raise ValueError(f"{where}: {figure!r} is no finite number {least}")
 
 
-def _decode_samples(document: Mapping[str, Any]) -> Samples:
-    stages = tuple(document["stages"])
-    columns = {name: _integers(document[name], name) for name in _COLUMNS}
-    count = len(columns["side"])
-    if any(len(column) != count for column in columns.values()):
-        raise ValueError("its sample columns have unlike lengths")
-    device = document["device_ns"]
-    return Samples(
-        **columns,
-        host_ns=_matrix(document["host_ns"], "host_ns", len(stages), count),
-        device_ns=None if device is None else _matrix(device, "device_ns", len(stages), count),
-        stages=stages,
-        interruptions=_interruptions(document.get("interruptions"), len(stages), count),
-    )
+def explained(error: Exception) -> str:
+    """What a refusal to make a record says, in a few words."""
+    return f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
 
 
-def _integers(values: list[int], name: str) -> NDArray[np.int64]:
-    column = np.asarray(values, dtype=np.int64 if not values else None)
-    if column.dtype != np.int64 or column.ndim != 1:
-        raise ValueError(f"its column {name} does not hold whole numbers only")
+def _figures(value: Any, path: str) -> Iterator[tuple[str, float]]:
+    if is_dataclass(value):
+        for field in fields(value):
+            yield from _figures(getattr(value, field.name), f"{path}.{field.name}".lstrip("."))
+    elif isinstance(value, tuple):
+        for index, one in enumerate(value):
+            yield from _figures(one, f"{path}[{index}]")
+    elif isinstance(value, int | float):
+        yield path, value
+
+
+def _with_path(sentence: str, path: str) -> str:
+    """Put the path first in msgspec's "Expected `int`, got `str` - at `$.batch`"."""
+    known = re.fullmatch(r"(.*) - at `(?:key in )?\$?(.*)`", sentence, re.DOTALL)
+    said, where = known.groups() if known else (sentence, "")
+    whole = f"{path}{where}".lstrip(".")
+    said = said.replace("`", "")
+    return f"{whole}: {said[:1].lower()}{said[1:]}" if whole else said
+
+
+def _with_last(document: dict[str, Any], last: tuple[str, ...]) -> dict[str, Any]:
+    first = {name: value for name, value in document.items() if name not in last}
+    return first | {name: document[name] for name in last}
+
+
+def _column(values: Any) -> NDArray[np.int64]:
+    """Integers [n], or [n, m] from m columns, that cannot be written to."""
+    column = np.asarray(values)
+    if not column.size:
+        column = column.astype(np.int64)
+    if column.dtype != np.int64 or column.ndim not in (1, 2):
+        raise ValueError("expected whole numbers only")
+    column = column.T
     column.flags.writeable = False
     return column
 
 
-def _matrix(values: list[list[int]], name: str, stages: int, count: int) -> NDArray[np.int64]:
-    matrix = np.asarray(values, dtype=np.int64 if not count else None).reshape(len(values), -1).T
-    if matrix.shape != (count, stages) or matrix.dtype != np.int64:
-        raise ValueError(f"its {name} is not {stages} columns of {count} whole numbers")
-    matrix.flags.writeable = False
-    return matrix
+def _check_shapes(run: Run) -> None:
+    """Refuse columns that do not fit together.
+
+    Raises:
+        ValueError: unlike lengths, or neither one side nor two.
+    """
+    if len(run.sides) not in (1, 2):
+        raise ValueError(f"it has {len(run.sides)} sides, where one or two are expected")
+    samples, telemetry = run.samples, run.telemetry
+    _check_columns("samples", samples, samples)
+    _check_columns("samples.interruptions", samples.interruptions, samples)
+    _check_columns("conditions", run.conditions, samples)
+    _check_columns("telemetry.columns", telemetry and telemetry.columns, samples)
+
+
+def _check_columns(path: str, record: Any, samples: Samples) -> None:
+    if record is None:
+        return
+    count = len(samples) if isinstance(record, Interruptions) else len(record)
+    for name in (field.name for field in fields(record)):
+        array = getattr(record, name)
+        if not isinstance(array, np.ndarray):
+            continue
+        if name not in _MATRICES and array.shape != (count,):
+            raise ValueError(f"{path}.{name}: its columns have unlike lengths")
+        if name in _MATRICES and array.shape != (count, len(samples.stages)):
+            raise ValueError(
+                f"{path}.{name}: expected {len(samples.stages)} columns of {count} whole numbers"
+            )

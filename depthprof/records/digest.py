@@ -1,15 +1,13 @@
 """A run without its samples: what a gate compares and a history is made of."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from depthprof.errors import BadRunFile
-from depthprof.records.codec import side_from
+from depthprof.records.codec import check_schema, explained, made, plain, read_object
 from depthprof.records.judgement import Estimate
-from depthprof.records.naming import keep_shown
 from depthprof.records.run import Environment, Failure, Picture, Side
+from depthprof.units import keep_shown
 
 DIGEST_SCHEMA = 1
 DIGEST_KIND = "baseline"
@@ -69,7 +67,7 @@ class Digest:
 
 def encode_digest(digest: Digest) -> str:
     """Write a digest as JSON, indented, for files that are committed."""
-    document = {"schema": DIGEST_SCHEMA, "kind": DIGEST_KIND, **asdict(digest)}
+    document = {"schema": DIGEST_SCHEMA, "kind": DIGEST_KIND, **plain(digest)}
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
@@ -79,46 +77,11 @@ def decode_digest(text: str, name: str) -> Digest:
     Raises:
         BadRunFile: not JSON, no digest, or of a newer schema; the sentence carries `name`.
     """
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise BadRunFile(f"{name} is not JSON, or was cut short ({error})") from error
-    if not isinstance(document, dict) or document.get("kind") != DIGEST_KIND:
+    document = read_object(text, name)
+    if document.get("kind") != DIGEST_KIND:
         raise BadRunFile(f"{name} is not a depthprof baseline")
-    if not isinstance(document.get("schema"), int) or document["schema"] > DIGEST_SCHEMA:
-        raise BadRunFile(
-            f"{name} has schema {document.get('schema')!r}, this depthprof reads up to"
-            f" {DIGEST_SCHEMA}; install a newer depthprof"
-        )
+    check_schema(document, DIGEST_SCHEMA, name)
     try:
-        return digest_from(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadRunFile(
-            f"{name} is not a whole depthprof baseline: {type(error).__name__} {error}"
-        ) from error
-
-
-def digest_from(data: Mapping[str, Any]) -> Digest:
-    """Make a digest from a plain mapping."""
-    return Digest(
-        run=data["run"],
-        created=data["created"],
-        sides=tuple(side_from(side) for side in data["sides"]),
-        environment=Environment(**data["environment"]),
-        pictures=tuple(Picture(**picture) for picture in data["pictures"]),
-        levels=tuple(level_from(level) for level in data["levels"]),
-        ended=data["ended"],
-        failures=tuple(Failure(**failure) for failure in data["failures"]),
-    )
-
-
-def level_from(data: Mapping[str, Any]) -> Level:
-    """Make a level from a plain mapping."""
-    return Level(
-        side=data["side"],
-        stage=data["stage"],
-        clock=data["clock"],
-        median_ns=Estimate(**data["median_ns"]),
-        launches_ns=tuple(float(value) for value in data["launches_ns"]),
-        spoilt_ratio=float(data["spoilt_ratio"]),
-    )
+        return made(Digest, document)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadRunFile(f"{name} is not a whole depthprof baseline: {explained(error)}") from error

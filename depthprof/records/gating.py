@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from depthprof.records.judgement import Comparison, Judgement, Policy
-from depthprof.records.naming import keep_shown
+from depthprof.units import keep_shown
 
 
 @dataclass(frozen=True, slots=True)

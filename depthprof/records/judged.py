@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from depthprof.records.drilled import Drilled
 from depthprof.records.judgement import Comparison, Judgement, Policy, Profile
+from depthprof.records.observed import Drilled
 from depthprof.records.run import Run
 
 

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 METHOD = 2
 """How peak rates are found; a part of the fingerprint, so that another method measures again.
@@ -169,17 +167,3 @@ def limits_fingerprint(
     """
     text = json.dumps([cpu, device_name, threads, torch, driver, gpu, METHOD])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def limits_from(data: Mapping[str, Any]) -> Limits:
-    """Make limits from a plain mapping, as they are kept; earlier ones lack the last three."""
-    return Limits(
-        **{
-            **data,
-            "copies": tuple(CopyRate(**rate) for rate in data["copies"]),
-            "matrix": tuple(MatrixRate(**rate) for rate in data["matrix"]),
-            "kernels": tuple(MatrixRate(**rate) for rate in data.get("kernels", ())),
-            "memory": tuple(MemoryRate(**rate) for rate in data.get("memory", ())),
-            "theoretical": tuple(TheoreticalRate(**rate) for rate in data.get("theoretical", ())),
-        }
-    )

@@ -1,8 +1,8 @@
-"""What one separate, untimed iteration of a side showed: its work, its memory, its habits."""
+"""What separate iterations of a side showed: its work, memory and habits; parts and kernels."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from depthprof.units import keep_shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,134 @@ class Observed:
         )
 
 
-def observed_from(data: Mapping[str, Any]) -> Observed:
-    """Make what was observed from a plain mapping, as workers answer it and runs keep it."""
-    return Observed(
-        tuple(StageWork(**work) for work in data["work"]),
-        Memory(**data["memory"]),
-        tuple(Trait(**trait) for trait in data["traits"]),
-    )
+@dataclass(frozen=True, slots=True)
+class PartTime:
+    """One part of the network: a module that is called by itself in forward.
+
+    Attributes:
+        name: its path in the network, such as "pretrained.blocks.3".
+        group: what it counts to: "patch embedding", "blocks", "norm", "head", or the direct child
+            of a network of the user's own.
+        median_ns: median time an iteration, all its calls together.
+        calls: calls an iteration.
+    """
+
+    name: str
+    group: str
+    median_ns: float
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpTime:
+    """One kernel, copy or operator, summed up over the iterations of one stage.
+
+    Attributes:
+        name: as torch.profiler calls it.
+        stage: in which it was launched; empty where that is not known.
+        kind: "kernel", "copy" or "set" by the device's clock, "op" by the host's.
+        self_ns: time an iteration, of an op without the ops that it called.
+        calls: calls an iteration.
+    """
+
+    name: str
+    stage: str
+    kind: str
+    self_ns: float
+    calls: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drilled:
+    """What `profile --modules` and `profile --trace` found, in iterations of their own.
+
+    Attributes:
+        iterations: traced ones; the parts were timed in as many others.
+        clock: "device" where CUDA events timed the parts, "host" elsewhere.
+        forward_ns: median of forward in the iterations that timed the parts; None without parts.
+        whole_ns: time of an iteration that `ops` are shares of: between its first and last mark.
+        parts: in the order first called. ops: the dearest first.
+        apart_ns: by how much the profiler's clock and ours may be apart after alignment.
+        note: a sentence on what could not be found, or "".
+        trace: name of the trace file, None where none was asked for.
+    """
+
+    iterations: int
+    clock: str
+    forward_ns: float | None
+    whole_ns: float
+    parts: tuple[PartTime, ...]
+    ops: tuple[OpTime, ...]
+    apart_ns: float
+    note: str = ""
+    trace: str | None = None
+
+    def __post_init__(self) -> None:
+        keep_shown(self, "trace")
+
+    @property
+    def between_ns(self) -> float | None:
+        """Time of forward in none of the parts."""
+        if self.forward_ns is None:
+            return None
+        return self.forward_ns - sum(part.median_ns for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class StageTiming:
+    """Our span of one stage beside torch.profiler's of the same iterations; medians.
+
+    Attributes:
+        stage: its name, or "total".
+        clock: "device" or "host".
+        ours_ns: between our marks.
+        theirs_ns: on the device, between the same marks as the profiler's time stamps place them;
+            on the host, the profiler's range around the stage.
+        difference_ns: median of ours less theirs; on the host that is what the range costs.
+        agrees: on the device, whether the difference is within 2 % or 5 us; on the host, whether
+            the range lies inside our span and costs no more than 2 % or 100 us.
+        work_ns: from the first start to the last end of its kernels and copies; None on the host.
+        busy_ns: time in which one of them ran. works: how many there were.
+        work_agrees: whether ours is within 2 % or 5 us of `work_ns`; where not, the device waited
+            for the host inside the stage.
+    """
+
+    stage: str
+    clock: str
+    ours_ns: float
+    theirs_ns: float
+    difference_ns: float
+    agrees: bool
+    work_ns: float | None = None
+    busy_ns: float | None = None
+    works: int | None = None
+    work_agrees: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Whether our clocks agree with torch.profiler's on one machine.
+
+    Attributes:
+        device: resolved. device_name: of the GPU or CPU. iterations: compared.
+        stages: the device's first where it has a clock.
+        range_ns: what a profiler's range costs the host: the median over stages.
+        apart_ns: half the width in which the offset of the two host clocks lies; negative where
+            no offset fits all ranges.
+        adds_up: whether the host spans of every iteration add up to it exactly, in order.
+        note: a sentence on what could not be checked, or "".
+    """
+
+    device: str
+    device_name: str
+    iterations: int
+    stages: tuple[StageTiming, ...]
+    range_ns: float
+    apart_ns: float
+    adds_up: bool
+    note: str = ""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether everything that could be checked agrees."""
+        return self.adds_up and all(stage.agrees for stage in self.stages)

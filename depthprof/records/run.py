@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from depthprof.records.conditions import BlockConditions, Interruptions
 from depthprof.records.limits import Limits
-from depthprof.records.naming import keep_shown
 from depthprof.records.observed import Observed
 from depthprof.records.telemetry import Telemetry
 from depthprof.records.workload import STAGES, Workload
+from depthprof.units import keep_shown
 
 RUN_SCHEMA = 5
 """Number of the saved run's layout; a reader refuses a larger one."""

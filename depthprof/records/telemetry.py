@@ -1,8 +1,6 @@
 """What the machine and its GPU showed beside the measuring, sampled at moments of their own."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -177,29 +175,3 @@ class Activity:
     interval_s: float | None = None
     reading_ns: float | None = None
     notes: tuple[str, ...] = ()
-
-
-def telemetry_document(telemetry: Telemetry) -> dict[str, Any]:
-    """Write telemetry as a plain mapping for JSON."""
-    return {
-        "gpu": telemetry.gpu,
-        "interval_s": telemetry.interval_s,
-        "notes": list(telemetry.notes),
-        "columns": {name: getattr(telemetry.columns, name).tolist() for name in TELEMETRY_COLUMNS},
-    }
-
-
-def telemetry_from(data: Mapping[str, Any]) -> Telemetry:
-    """Make telemetry from what `telemetry_document` wrote.
-
-    Raises:
-        ValueError: its columns have unlike lengths.
-    """
-    columns = {
-        name: np.asarray(data["columns"][name], dtype=np.int64) for name in TELEMETRY_COLUMNS
-    }
-    if len({column.shape for column in columns.values()}) > 1:
-        raise ValueError("its columns of telemetry have unlike lengths")
-    return Telemetry(
-        data["gpu"], data["interval_s"], TelemetryColumns(**columns), tuple(data["notes"])
-    )

@@ -1,6 +1,5 @@
 """What is asked for: the stages, and the workload both sides are given."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -100,12 +99,6 @@ def workload_differences(first: Workload, second: Workload) -> tuple[str, ...]:
     """Names of the fields in which two workloads differ, in the order they are declared."""
     names = (field.name for field in fields(Workload))
     return tuple(name for name in names if getattr(first, name) != getattr(second, name))
-
-
-def workload_from(data: Mapping[str, Any]) -> Workload:
-    """Make a Workload from a plain mapping (of a saved run); unknown fields are ignored."""
-    known = {field.name for field in fields(Workload)}
-    return Workload(**{key: value for key, value in data.items() if key in known})
 
 
 def workload_document(workload: Workload) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from depthprof.errors import DepthprofError, WorkerLost
-from depthprof.records import Limits, Observed, Workload, limits_from, observed_from, workload_from
+from depthprof.records import Limits, Observed, Workload, built
 from depthprof.runner.plan import WORKER
 from depthprof.runner.process import Layout, WorkerProcess
 
@@ -45,7 +45,7 @@ def observe_sides(
             if worker in lost:
                 raise WorkerLost(lost[worker])
             answer = worker.ask({"command": "observe", "side": name}, timeout_s)
-            found.observed[name] = observed_from(answer["observed"])
+            found.observed[name] = built(Observed, answer["observed"])
         except DepthprofError as error:
             found.missing[name] = f"not looked at: {error}"
             if isinstance(error, WorkerLost):
@@ -54,7 +54,7 @@ def observe_sides(
         (name for name, side in sides.items() if side["device"] != "cpu"), next(iter(sides))
     )
     if workers[name] not in lost:
-        workload = workload_from(sides[name]["workload"])
+        workload = built(Workload, sides[name]["workload"])
         try:
             workload = workload.changed(threads=sides[name]["threads"])
             found.limits = _limits(workers[name], workload, known)
@@ -81,4 +81,4 @@ def _limits(worker: WorkerProcess, workload: Workload, known: Mapping[str, Limit
     command = {"command": "limits", "workload": asdict(workload), "known": list(known)}
     answer = worker.ask(command, LIMITS_S)
     measured = answer["limits"]
-    return known[answer["fingerprint"]] if measured is None else limits_from(measured)
+    return known[answer["fingerprint"]] if measured is None else built(Limits, measured)

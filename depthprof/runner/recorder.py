@@ -33,7 +33,8 @@ from depthprof.records import (
     Side,
     Telemetry,
     Weights,
-    workload_from,
+    Workload,
+    built,
 )
 from depthprof.runner.observation import Observation
 from depthprof.runner.plan import Plan, SidePlan
@@ -206,7 +207,7 @@ def _side(plan: SidePlan, answer: dict[str, Any]) -> Side:
         name=plan.name,
         label=plan.label,
         variant=plan.variant,
-        workload=workload_from(answer["workload"]),
+        workload=built(Workload, answer["workload"]),
         device=answer["device"],
         device_name=answer["device_name"],
         threads=answer["threads"],

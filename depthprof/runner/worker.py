@@ -18,7 +18,7 @@ from depthprof.pipelines.device import auto_note, resolve_device
 from depthprof.pipelines.pictures.loading import load_pictures
 from depthprof.pipelines.published import size_note
 from depthprof.pipelines.registry import code_sha256, load_pipeline
-from depthprof.records import Workload, workload_from
+from depthprof.records import Workload, built
 from depthprof.runner.checking import OutputCheck, checkpoint_notes
 from depthprof.runner.clock import clock_for
 from depthprof.runner.iteration import Iteration, StageFailed, take_block
@@ -59,7 +59,7 @@ class Worker:
         sides = {}
         self._together = Together(command["sides"])
         for side in command["sides"]:
-            _set_threads(resolve_device(workload_from(side["workload"])))
+            _set_threads(resolve_device(built(Workload, side["workload"])))
             with self._together.loading(side), _named(side["name"]):
                 sides[side["name"]] = self._load_side(side, command)
         self._together.settle()
@@ -95,7 +95,7 @@ class Worker:
         return {"observed": asdict(seen)}
 
     def _load_side(self, side: dict[str, Any], command: Command) -> Answer:
-        workload = resolve_device(workload_from(side["workload"]))
+        workload = resolve_device(built(Workload, side["workload"]))
         pipeline = _pipeline(side, workload)
         loaded = load_pictures(
             [Path(image) for image in command["images"]] or None,
@@ -133,7 +133,7 @@ def limits(command: Command) -> Answer:
     """Measure the peak rates of this machine and a device, unless they are known."""
     from depthprof.system.peak_rates import fingerprint_of, measure_limits  # late: few are asked
 
-    workload = resolve_device(workload_from(command["workload"]))
+    workload = resolve_device(built(Workload, command["workload"]))
     _set_threads(workload)
     try:
         fingerprint = fingerprint_of(workload.device)

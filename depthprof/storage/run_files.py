@@ -13,7 +13,8 @@ from depthprof.records import (
     Run,
     decode,
     decode_digest,
-    drilled_from,
+    explained,
+    made,
 )
 from depthprof.storage.text_files import NotText, read_text
 
@@ -44,11 +45,10 @@ def read_drilled(folder: Path) -> Drilled | None:
     if not file.exists():
         return None
     try:
-        return drilled_from(json.loads(_text(file)))
-    except (ValueError, KeyError, TypeError) as error:
+        return made(Drilled, json.loads(_text(file)))
+    except (KeyError, TypeError, ValueError) as error:
         raise BadRunFile(
-            f"{file} is not whole ({type(error).__name__} {error}); delete it to have the report"
-            " without it"
+            f"{file} is not whole ({explained(error)}); delete it to have the report without it"
         ) from error
 
 

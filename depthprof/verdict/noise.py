@@ -46,7 +46,7 @@ from depthprof.stats.paired import (
     shared_confidence,
     student_quantile,
 )
-from depthprof.storage.calibrations import find_calibration
+from depthprof.storage.machine_files import find_calibration
 from depthprof.verdict.decision import judge
 from depthprof.verdict.evidence import evidence
 from depthprof.verdict.pairing import pair_blocks

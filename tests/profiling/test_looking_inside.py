@@ -28,7 +28,7 @@ from depthprof.records import (
     StageTiming,
     Timing,
     Workload,
-    timing_from,
+    built,
 )
 from depthprof.report.timed import print_timing
 from depthprof.runner import Plan, SidePlan
@@ -99,7 +99,7 @@ def test_host_spans_are_held_against_the_profilers_ranges() -> None:
     pipeline, batches = loaded("v2")
     with torch.no_grad():
         found = compare_clocks(pipeline, HostClock(), batches, 3, "cpu")
-    assert timing_from(json.loads(json.dumps(asdict(found)))) == found
+    assert built(Timing, json.loads(json.dumps(asdict(found)))) == found
     assert found.note == NO_DEVICE
     assert found.adds_up
     assert [stage.stage for stage in found.stages] == [*STAGES, TOTAL]

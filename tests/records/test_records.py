@@ -1,7 +1,10 @@
 """The nouns: workloads that refuse what means nothing, runs that survive a round trip."""
 
 import json
+import subprocess
+import sys
 from dataclasses import FrozenInstanceError, fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,9 +29,9 @@ from depthprof.records import (
     Workload,
     decode,
     encode,
+    made,
     workload_differences,
     workload_document,
-    workload_from,
 )
 from tests.records.gpu import LIMITS, OBSERVED, telemetry
 from tests.runs import simulated
@@ -68,7 +71,7 @@ def test_relative_depth_is_hashed_as_it_was_before_there_was_metric_depth() -> N
     metric = Workload(max_depth=20)
     assert workload_document(metric)["max_depth"] == 20.0
     for one in (Workload(), metric):
-        assert workload_from(workload_document(one)) == one
+        assert made(Workload, workload_document(one)) == one
     assert workload_differences(Workload(), metric) == ("max_depth",)
 
 
@@ -188,6 +191,25 @@ def test_a_run_survives_a_round_trip(run: Run) -> None:
         assert found is None or (np.array_equal(found, expected) and not found.flags.writeable)
 
 
+RUNS = Path(__file__).parent / "runs"
+"""A run of each schema, as the depthprof of its time wrote it."""
+
+
+@pytest.mark.parametrize("schema", range(1, RUN_SCHEMA + 1))
+def test_a_run_of_every_schema_is_read(schema: int) -> None:
+    written = (RUNS / f"schema_{schema}.json").read_text().removesuffix("\n")
+    run, policy = decode(written)
+    assert (run.schema, len(run.samples)) == (schema, 2)
+    assert (policy.calibration is not None) == (schema >= 2)
+    assert (run.limits is not None) == (run.telemetry is not None) == (schema >= 4)
+    again = json.loads(encode(run, policy))
+    expected = json.loads(written)
+    assert again["samples"] | expected["samples"] == again["samples"]
+    assert again["policy"] | expected["policy"] == again["policy"]
+    if schema == RUN_SCHEMA:  # to the letter: the store names runs by it
+        assert encode(run, policy) == written
+
+
 def test_a_run_of_schema_1_is_still_read() -> None:
     document = json.loads(broken(schema=1))
     del document["conditions"], document["samples"]["interruptions"]
@@ -218,6 +240,9 @@ def broken(**changes: object) -> str:
     return json.dumps(document)
 
 
+SIDE = json.loads(broken())["sides"][0]
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [
@@ -233,7 +258,11 @@ def broken(**changes: object) -> str:
         (broken(samples=None), "not a whole depthprof run"),
         (broken(samples__interruptions={"involuntary": [1]}), "not a whole depthprof run"),
         (broken(conditions__block=[1, 2, 3]), "unlike lengths"),
-        (broken(policy={}), "not a whole depthprof run"),
+        (broken(policy={}), "policy: fail_on is missing"),
+        (broken(environment=3), "environment: expected object, got int"),
+        (broken(sides=[{**SIDE, "threads": "4"}]), "sides[0].threads: expected int, got str"),
+        (broken(sides=[{**SIDE, "workload": {"batch": 0}}]), "sides[0].workload: batch is 0"),
+        (broken(policy={"fail_on": ["slow"]}), 'policy: unknown --fail-on "slow"'),
     ],
 )
 def test_a_broken_file_is_refused_in_one_sentence(written: str, said: str) -> None:
@@ -242,3 +271,30 @@ def test_a_broken_file_is_refused_in_one_sentence(written: str, said: str) -> No
     assert said in str(caught.value)
     assert str(caught.value).startswith("x/run.json")
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_built_without_checks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = (RUNS / f"schema_{RUN_SCHEMA}.json").read_text().removesuffix("\n")
+    monkeypatch.setitem(sys.modules, "msgspec", None)  # a machine that only measures
+    assert encode(*decode(written)) == written
+    document = json.loads(written)
+    del document["samples"]
+    with pytest.raises(BadRunFile, match="samples"):
+        decode(json.dumps(document))
+
+
+MEASURING = """
+import sys
+import depthprof.api, depthprof.runner.worker, depthprof.profiling.worker
+from depthprof.records import Limits, Policy, built, encode, plain
+from tests.records.gpu import LIMITS
+from tests.runs import simulated
+encode(simulated(turns=1, launches=1), Policy())
+assert built(Limits, plain(LIMITS)) == LIMITS
+print("msgspec" in sys.modules)
+"""
+
+
+def test_measuring_and_writing_do_without_msgspec() -> None:
+    done = subprocess.run([sys.executable, "-c", MEASURING], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("False\n", 0), done.stderr

@@ -17,7 +17,6 @@ from depthprof.errors import BadRunFile, OutputError
 from depthprof.records import STAGES, TOTAL, Failure, Judged, Policy, Run, Samples
 from depthprof.report import folder, wording
 from depthprof.report.figures import figures
-from depthprof.report.frames import samples_frame
 from depthprof.report.html import html
 from depthprof.report.markdown import markdown
 from depthprof.report.summary import summary
@@ -339,16 +338,6 @@ def test_a_missing_or_foreign_run_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(whole.read_text()[:1000])
     with pytest.raises(BadRunFile, match="cut short"):
         read_run(tmp_path)
-
-
-def test_samples_as_a_frame_add_up() -> None:
-    run = CASES["device"].run
-    frame = samples_frame(run)
-    assert list(frame.stage[:7]) == list(STAGES)
-    assert set(frame.side) == {"a", "b"}
-    assert frame.host_ns.sum() == run.samples.host_ns.sum()
-    assert frame.device_ns.notna().all()
-    assert samples_frame(CASES["same"].run).device_ns.isna().all()
 
 
 @settings(max_examples=40)

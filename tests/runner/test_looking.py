@@ -8,7 +8,8 @@ from depthprof import api
 from depthprof.records import Policy, Run, Workload
 from depthprof.runner import Plan, Progress, SidePlan, measure, process_group
 from depthprof.stats.interim import Look
-from depthprof.storage.peak_rates import FOLDER, kept_limits, write_limits
+from depthprof.storage import machine_files
+from depthprof.storage.machine_files import LIMITS_FOLDER, kept_limits, write_limits
 from depthprof.verdict.decision import judge
 from tests.records.gpu import LIMITS, OBSERVED
 
@@ -114,17 +115,17 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_limits_a_run_measured_are_kept_and_known_to_the_next() -> None:
     judged = api.carry_out(plan("ms:1", "ms:1"), Policy())
     assert judged.run.limits == LIMITS
-    assert kept_limits(FOLDER) == {"ab12": LIMITS}
+    assert kept_limits(LIMITS_FOLDER) == {"ab12": LIMITS}
     asked: list[object] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "write_limits", asked.append)
+        patch.setattr(machine_files, "write_limits", asked.append)
         assert api.carry_out(plan("ms:1", "ms:1"), Policy()).run.limits == LIMITS
     assert not asked
 
 
 @pytest.mark.usefixtures("here")
 def test_a_broken_file_is_refused_before_anything_is_measured() -> None:
-    write_limits(LIMITS, FOLDER).write_text("{")
+    write_limits(LIMITS, LIMITS_FOLDER).write_text("{")
     with pytest.raises(ValueError, match="does not hold whole limits"):
         api.carry_out(plan("exit@load", "ms:1"), Policy())
     judged = api.carry_out(plan("ms:1", "ms:1", observe=False), Policy())

@@ -10,7 +10,7 @@ import torch
 
 from depthprof.errors import PipelineError
 from depthprof.networks.configs import config_for
-from depthprof.records import STAGES, Observed, Workload, observed_from
+from depthprof.records import STAGES, Observed, Workload, built
 from depthprof.runner.observe import observe
 from depthprof.runner.plan import WORKER
 from depthprof.runner.process import Layout, WorkerProcess
@@ -144,7 +144,7 @@ def published() -> Iterator[dict[str, Any]]:
         found: dict[str, Any] = {"shape": loaded["sides"]["a"]["input_shapes"][0]}
         for name in options:
             answer = worker.ask({"command": "observe", "side": name}, 120.0)
-            found[name] = observed_from(answer["observed"])
+            found[name] = built(Observed, answer["observed"])
         yield found
 
 

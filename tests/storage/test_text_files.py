@@ -11,7 +11,7 @@ import pytest
 from depthprof.errors import BadInput, BadRunFile
 from depthprof.records import Calibration, Policy, encode
 from depthprof.storage import benchmark_files, run_files
-from depthprof.storage.calibrations import CALIBRATION_SCHEMA, find_calibration
+from depthprof.storage.machine_files import find_calibration
 from depthprof.storage.settings import read_settings
 from depthprof.storage.text_files import (
     NotText,
@@ -68,7 +68,7 @@ def test_runs_and_benchmarks_and_calibrations_are_read_however_they_arrive(
     assert benchmark_files.is_benchmark_file(file)
     assert benchmark_files.read_runs(file) == ()
     calibration = Calibration("abc", "v2", "2026", 2, 1, 60.0, 0.95, ())
-    document = json.dumps({"schema": CALIBRATION_SCHEMA, **asdict(calibration)}, indent=1)
+    document = json.dumps({"schema": 1, **asdict(calibration)}, indent=1)
     (tmp_path / "abc.json").write_bytes(ARRIVALS[arrival](document))
     assert find_calibration("abc", tmp_path) == calibration
 

@@ -12,7 +12,7 @@ from depthprof.errors import BadRunFile, OutputError
 from depthprof.records import STAGES, Calibration, Policy, Run, StageCalibration, Status
 from depthprof.report.calibrated import sentence
 from depthprof.stats.interim import Look
-from depthprof.storage.calibrations import find_calibration, write_calibration
+from depthprof.storage.machine_files import find_calibration, write_calibration
 from depthprof.verdict import noise as calibrating
 from depthprof.verdict.decision import judge, look_at
 from tests.runs import simulated
@@ -148,8 +148,11 @@ def test_a_calibration_survives_its_file(tmp_path: Path) -> None:
         (json.dumps({"schema": 1, "stages": []}), "not a whole calibration"),
         ("[" * 100_000, "not a whole calibration"),
         (whole.replace(known.fingerprint, "0" * 16), "not that of its name"),
-        *((broken("noise_ratio", value), "noise_ratio of") for value in ("x", None, -5, True)),
-        (broken("median_ns", float("nan")), "median_ns of"),
+        *(
+            (broken("noise_ratio", value), r"stages\[0\].noise_ratio: ")
+            for value in ("x", None, -5, True)
+        ),
+        (broken("median_ns", float("nan")), r"stages\[0\].median_ns: "),
     ):
         file.write_text(text)
         with pytest.raises(BadRunFile, match=said):

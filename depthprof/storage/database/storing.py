@@ -13,9 +13,15 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from depthprof.errors import BadInput, nearest
 from depthprof.records import Digest, Judged, Policy, Run, workload_document
 from depthprof.records.traits import machine_name
-from depthprof.storage.database.columns import pack, unpack
-from depthprof.storage.database.digesting import digest_of, level_rows
-from depthprof.storage.database.rowing import document, run_row, verdict_rows
+from depthprof.storage.database.rows import (
+    digest_of,
+    document,
+    level_rows,
+    pack,
+    run_row,
+    unpack,
+    verdict_rows,
+)
 from depthprof.storage.database.tables import (
     BASELINES,
     ENVIRONMENTS,

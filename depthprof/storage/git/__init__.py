@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from depthprof.errors import BadInput
-from depthprof.storage.git.calls import Calls
-from depthprof.storage.git.finding import locate
+from depthprof.storage.git.calls import Calls, locate
 from depthprof.storage.git.history import hidden_changes, resolved, why_no_commit, why_no_merge_base
 from depthprof.storage.git.lending import lent
 

@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, make_url, text
 from depthprof.errors import BadInput, BadRunFile, StoreError
 from depthprof.records import decode, encode
 from depthprof.storage.database import Store, open_store, opening
-from depthprof.storage.database.columns import pack, unpack
+from depthprof.storage.database.rows import pack, unpack
 from depthprof.verdict import digest
 from depthprof.verdict.decision import judge
 from tests.runs import simulated

@@ -18,7 +18,7 @@ from depthprof.cli.main import main
 from depthprof.errors import BadRunFile, OutputError
 from depthprof.records import CopyRate, Limits, MatrixRate, MemoryRate, TheoreticalRate, Workload
 from depthprof.report.limited import print_limits
-from depthprof.storage.peak_rates import FOLDER, kept_limits, outdated, write_limits
+from depthprof.storage.machine_files import LIMITS_FOLDER, kept_limits, outdated, write_limits
 from depthprof.units import rate
 from tests.records.gpu import LIMITS
 
@@ -122,7 +122,7 @@ def test_limits_are_measured_once_kept_and_shown(
     shown = capsys.readouterr().out
     for words in ("limits of test", "50.0 TFLOP/s", "3.00 TB/s", "4.00 us", "25.0 GB/s"):
         assert words in shown
-    assert kept_limits(FOLDER) == {"ab12": LIMITS}
+    assert kept_limits(LIMITS_FOLDER) == {"ab12": LIMITS}
     assert main(["limits", "--json", "-"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["kind"] == "limits"
@@ -151,12 +151,12 @@ def write_as_earlier(limits: Limits, folder: Path) -> None:
 def test_limits_of_an_earlier_depthprof_are_read_and_measured_again_with_a_sentence(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    write_as_earlier(LIMITS, FOLDER)
-    assert kept_limits(FOLDER) == {"0ld1": earlier(LIMITS)}
+    write_as_earlier(LIMITS, LIMITS_FOLDER)
+    assert kept_limits(LIMITS_FOLDER) == {"0ld1": earlier(LIMITS)}
     assert main(["limits"]) == 0
     captured = capsys.readouterr()
     assert captured.err == f"depthprof: {MEASURED_AGAIN}\n"
-    assert set(kept_limits(FOLDER)) == {"0ld1", "ab12"}
+    assert set(kept_limits(LIMITS_FOLDER)) == {"0ld1", "ab12"}
     assert main(["limits"]) == 0
     assert not capsys.readouterr().err  # once
 
@@ -207,9 +207,9 @@ def test_what_cannot_be_is_one_sentence(
     taken: list[tuple[Workload, list[str]]],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    FOLDER.mkdir(parents=True)
+    LIMITS_FOLDER.mkdir(parents=True)
     if not words:
-        (FOLDER / "ab12.json").write_text("{}")
+        (LIMITS_FOLDER / "ab12.json").write_text("{}")
     assert main(["limits", *words.split()]) == 2
     captured = capsys.readouterr()
     assert said in captured.err

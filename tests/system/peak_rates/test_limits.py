@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from depthprof.records import Limits, limits_fingerprint, limits_from
+from depthprof.records import Limits, limits_fingerprint, made
 from depthprof.system import peak_rates
 from depthprof.system.peak_rates import (
     device,
@@ -61,7 +61,7 @@ def test_limits_of_this_cpu_are_sane_and_found_again() -> None:
         assert all(0 < rate < math.inf for rate in rates_of(limits))
         assert all(0 < one.flops_per_s < math.inf for one in limits.matrix)
         assert limits.launch_ns < 1e6
-        assert limits_from(asdict(limits)) == limits
+        assert made(Limits, asdict(limits)) == limits
         for one in limits.matrix:
             assert one.flops_per_s == max(
                 other.flops_per_s for other in limits.kernels if other.dtype == one.dtype

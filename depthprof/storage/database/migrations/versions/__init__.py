@@ -1,1 +1,0 @@
-"""Revisions of the store's schema, in order (Alembic)."""
