@@ -132,3 +132,10 @@ def _spans_ns(usual_us: Mapping[str, float], own_us: Mapping[str, float]) -> lis
 
 def of_code(run: Judged, code: str) -> list[Finding]:
     return [finding for finding in find(run) if finding.code == code]
+
+
+SLOW_SIDES = (
+    Made(host_us={"preprocess": 8_000}, device_us={"d2h": 1_700}),
+    Made(host_us={"return": 9_000}, device_us={"forward": 26_000}),
+)
+"""Two sides of which several rules speak."""
