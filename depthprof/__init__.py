@@ -4,13 +4,14 @@ The public names are loaded when first used, so that `import depthprof` costs ne
 the judging side never loads torch.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from depthprof.api import calibrate, compare, load_model, load_pipeline, profile
     from depthprof.errors import DepthprofError
-    from depthprof.records import Calibration, Judged, Policy, Run, Workload
+    from depthprof.records import Calibration, Policy, Result, Run, Workload
     from depthprof.report.folder import write as write_report
     from depthprof.report.frames import samples_frame, to_frame
     from depthprof.report.summary import summary
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Calibration": "depthprof.records",
     "DepthprofError": "depthprof.errors",
-    "Judged": "depthprof.records",
+    "Result": "depthprof.records",
     "Policy": "depthprof.records",
     "Run": "depthprof.records",
     "Workload": "depthprof.records",
@@ -37,11 +38,14 @@ _HOMES = {
     "write_report": "depthprof.report.folder:write",
 }
 
+_FORMER = {"Judged": "Result"}
+"""Names of an earlier release, which this one still takes."""
+
 __all__ = [
     "Calibration",
     "DepthprofError",
-    "Judged",
     "Policy",
+    "Result",
     "Run",
     "Workload",
     "calibrate",
@@ -59,6 +63,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _FORMER:
+        former, name = name, _FORMER[name]
+        warnings.warn(f"{former} is now {name}", DeprecationWarning, stacklevel=2)
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'depthprof' has no attribute {name!r}")

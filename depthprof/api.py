@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 from depthprof.errors import BadInput, BadPicture, OutputError, PipelineError, nearest
 from depthprof.pipelines.pictures.files import why_absent
 from depthprof.pipelines.registry import check_variant
-from depthprof.records import OUTPUT_FAULTS, Calibration, Judged, Limits, Policy, Run, Workload
+from depthprof.records import OUTPUT_FAULTS, Calibration, Limits, Policy, Result, Run, Workload
 from depthprof.report.pictured import left_out_lines
 from depthprof.runner import Plan, Progress, SidePlan, measure, take_limits
 from depthprof.runner.plan import TELEMETRY_S, OnProgress
 from depthprof.stats.interim import Look
 from depthprof.storage import machine_files
-from depthprof.verdict.decision import judge, look_at
+from depthprof.verdict.decision import judge
 from depthprof.verdict.noise import calibrate as summed_up
 from depthprof.verdict.noise import fingerprint
+from depthprof.verdict.stopping import look_at
 
 if TYPE_CHECKING:
     import torch
@@ -103,7 +104,7 @@ def compare(
     on_progress: OnProgress | None = None,
     telemetry_s: float | None = TELEMETRY_S,
     strict: bool = False,
-) -> Judged:
+) -> Result:
     """Measure two variants in turns and judge every stage of the candidate.
 
     Args:
@@ -158,7 +159,7 @@ def profile(
     on_progress: OnProgress | None = None,
     telemetry_s: float | None = TELEMETRY_S,
     strict: bool = False,
-) -> Judged:
+) -> Result:
     """Measure one variant stage by stage, without a baseline. Arguments as in `compare`."""
     known = workload or Workload()
     checkpoints = None if checkpoint is None else {"a": checkpoint}
@@ -267,7 +268,7 @@ def _numbered(on_progress: OnProgress, number: int, count: int) -> OnProgress:
     return tell
 
 
-def carry_out(plan: Plan, policy: Policy, on_progress: OnProgress | None = None) -> Judged:
+def carry_out(plan: Plan, policy: Policy, on_progress: OnProgress | None = None) -> Result:
     """Measure a plan and judge the run; the one place where measuring and judging meet.
 
     A calibration of this machine and workload, if there is one, joins the policy. Limits that the

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from depthprof.records import Judged, Policy, Workload
+from depthprof.records import Policy, Result, Workload
 from depthprof.storage.database import open_store
 from depthprof.verdict import digest
 from depthprof.verdict.decision import judge
@@ -29,7 +29,7 @@ WRITERS, RUNS_EACH, KILLED, HISTORY_RUNS, SAMPLES, LAUNCHES = 4, 250, 50, 2_000,
 STEP_AT, STEP_RATIO = 1_200, 1.05
 
 
-def profiled(number: int) -> Judged:
+def profiled(number: int) -> Result:
     """A profile of 200 iterations in 8 launches; from run 1,200 on forward is 5 % slower."""
     noise = np.random.default_rng(number)
     factors = np.asarray([1, 1, STEP_RATIO if number >= STEP_AT else 1, 1, 1, 1, 1])

@@ -1,11 +1,12 @@
 """Runs made by hand: of blocks the harness measured, or of figures a test chooses."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from depthprof.records import STAGES, Run, Samples, Workload
+from depthprof.records import STAGES, Result, Run, Samples, Workload
 from depthprof.runner import Plan, SidePlan
 from depthprof.runner.iteration import Block
 from depthprof.runner.recorder import Recorder
@@ -102,3 +103,8 @@ def with_samples(run: Run, places: Sequence[Sequence[int]], rows: Sequence[Any])
     samples = Samples(*(columns[:, i] for i in range(5)), host_ns=spans)
     values = {name: getattr(run, name) for name in Run.__dataclass_fields__}
     return Run(**{**values, "samples": samples})
+
+
+def with_run(result: Result, run: Run) -> Result:
+    """The same result of another run."""
+    return replace(result, analysis=replace(result.measured, run=run))

@@ -12,27 +12,28 @@ from depthprof.records import (
     WARM_UP_TURN,
     Comparison,
     Estimate,
-    Judged,
     Policy,
+    Result,
     Run,
     StageComparison,
     Status,
 )
 from depthprof.report.summary import summary
 from depthprof.stats.interim import Look
-from depthprof.verdict.decision import decide_stage, judge, look_at, undecided
+from depthprof.verdict.decision import decide_stage, judge
+from depthprof.verdict.stopping import look_at, undecided
 from tests.runs import TYPICAL_NS, places_of, simulated, with_samples
 
 POLICY = Policy()
 
 
-def judged(run: Run) -> Judged:
+def judged(run: Run) -> Result:
     found = judge(run, POLICY)
     assert summary(found)["exit_code"] == found.exit_code  # and it can be told
     return found
 
 
-def status(found: Judged, stage: str) -> tuple[Status, str]:
+def status(found: Result, stage: str) -> tuple[Status, str]:
     assert found.judgement is not None
     verdict = found.judgement.verdict(stage)
     assert verdict.reason.text

@@ -15,8 +15,8 @@ ROOT = Path(depthprof.__file__).parent
 LAYERS = (
     ("errors", "units", "records"),
     ("stats", "storage"),
-    ("verdict", "history", "networks", "system"),
-    ("advice", "pipelines"),
+    ("advice", "history", "networks", "system"),
+    ("verdict", "pipelines"),
     ("report", "runner"),
     ("api", "profiling"),
     ("cli", "pytest_plugin", "__init__", "__main__"),

@@ -7,8 +7,8 @@ from depthprof.advice.bounds import stage_floors
 from depthprof.records import (
     DEVICE_STAGES,
     TOTAL,
+    Analysis,
     Figure,
-    Judged,
     Limits,
     Run,
     Side,
@@ -38,7 +38,7 @@ class SideFacts:
     device_ns: Mapping[str, float]
     judged_ns: Mapping[str, float]
     floors: Mapping[str, StageFloor]
-    timer: TimerView | None
+    timer: TimerView
 
     @property
     def name(self) -> str:
@@ -108,18 +108,17 @@ class Facts:
         return next((side for side in self.sides if side is not one), None)
 
 
-def facts_of(judged: Judged) -> Facts:
-    """Gather what the rules look at from a judged run."""
-    run, comparison = judged.run, judged.comparison
-    outcome = comparison or judged.profile
-    timers = outcome.timers if outcome else ()
-    by_picture = comparison is not None and comparison.per == "picture"
-    views = []
-    for place, side in enumerate(run.sides):
-        pictures = side.workload.batch if by_picture else 1
-        timer = timers[place] if place < len(timers) else None
-        views.append(_side(run, side, _summaries(judged, place), pictures, timer))
-    return Facts(run, tuple(views))
+def facts_of(analysis: Analysis) -> Facts:
+    """Gather what the rules look at from an analysis."""
+    run = analysis.run
+    by_picture = analysis.per == "picture"
+    return Facts(
+        run,
+        tuple(
+            _side(run, side, known, side.workload.batch if by_picture else 1, timer)
+            for side, known, timer in zip(run.sides, analysis.sides, analysis.timers, strict=True)
+        ),
+    )
 
 
 def gained(nanoseconds: float) -> float | None:
@@ -132,16 +131,8 @@ def figures(*pairs: tuple[str, str]) -> tuple[Figure, ...]:
     return tuple(Figure(name, value) for name, value in pairs)
 
 
-def _summaries(judged: Judged, place: int) -> dict[str, StageSummary]:
-    """One side's figures by stage, "total" with them."""
-    if judged.comparison is not None:
-        rows = judged.comparison.stages
-        return {row.stage: row.candidate if place else row.baseline for row in rows}
-    return {stage: known for stage, _, known in judged.profile.stages} if judged.profile else {}
-
-
 def _side(
-    run: Run, side: Side, known: Mapping[str, StageSummary], pictures: int, timer: TimerView | None
+    run: Run, side: Side, known: Mapping[str, StageSummary], pictures: int, timer: TimerView
 ) -> SideFacts:
     """One side's view; `pictures` is by what its figures were divided."""
     judged_ns = {stage: summary.median_ns.value * pictures for stage, summary in known.items()}

@@ -1,4 +1,4 @@
-"""From a judged run to its findings: every rule asked, twins of both sides made one, in order."""
+"""From a run to its findings: every rule asked, twins of both sides made one, in order."""
 
 import importlib
 import pkgutil
@@ -8,8 +8,8 @@ from functools import cache
 from itertools import groupby
 
 from depthprof.advice import rules as rule_modules
-from depthprof.advice.facts import Facts, facts_of
-from depthprof.records import STAGES, Figure, Finding, Judged
+from depthprof.advice.facts import Facts
+from depthprof.records import STAGES, Figure, Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,11 @@ def rules() -> tuple[Rule, ...]:
     return tuple(sorted(known, key=lambda rule: (rule.order, rule.code)))
 
 
-def find(judged: Judged) -> tuple[Finding, ...]:
-    """All findings of a judged run: known gains first, the largest first, then in stated order.
+def find(facts: Facts) -> tuple[Finding, ...]:
+    """All findings of a run: known gains first, the largest first, then in stated order.
 
     What a rule finds on both sides is one finding with side None.
     """
-    facts = facts_of(judged)
     found = [finding for rule in rules() for finding in rule.look(facts)]
     places = _places()
     return tuple(

@@ -22,7 +22,7 @@ from depthprof.cli.report import publish
 from depthprof.errors import EXIT_REFUSED, DepthprofError
 
 if TYPE_CHECKING:
-    from depthprof.records import Judged
+    from depthprof.records import Result
     from depthprof.runner import Plan
 
 LOST = ("interrupted", "failed")
@@ -138,7 +138,7 @@ def check_tracing(trace: TraceOptions) -> None:
         check_trace(Path(trace.trace))
 
 
-def traced(judged: "Judged", plan: "Plan", trace: TraceOptions) -> "Judged":
+def traced(judged: "Result", plan: "Plan", trace: TraceOptions) -> "Result":
     """Add what separate iterations show.
 
     What was measured is kept whatever happens here: a failure is a warning and exit code 2.

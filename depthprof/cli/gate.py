@@ -20,7 +20,7 @@ from depthprof.cli.report import GatePrintOptions, keep, opened, write_ci_files
 from depthprof.errors import EXIT_REFUSED, BadInput, DepthprofError, OutputError, StoreError
 
 if TYPE_CHECKING:
-    from depthprof.records import Digest, Gated, Judged, Policy
+    from depthprof.records import Digest, Policy, Result
     from depthprof.runner import SidePlan
     from depthprof.storage.settings import GateSettings, Settings
     from depthprof.verdict.policy import Evidence
@@ -85,7 +85,7 @@ def gate(settings: GateOptions) -> int:
     return gated.exit_code
 
 
-def _gated(settings: GateOptions) -> "tuple[Gated, DepthprofError | None]":
+def _gated(settings: GateOptions) -> "tuple[Result, DepthprofError | None]":
     """The outcome, and why a run that was measured could not be kept, if it could not."""
     from depthprof.storage.settings import read_settings
 
@@ -101,13 +101,21 @@ def _gated(settings: GateOptions) -> "tuple[Gated, DepthprofError | None]":
 
 def _refused(error: DepthprofError, settings: GateOptions) -> None:
     """Write a refusal to the files that CI reads too."""
-    from depthprof.records import Gated, Policy, SideGate
+    from depthprof.records import Decision, Policy, Result
 
     label = settings.baseline or "the newest run"
-    side = SideGate(label, Policy(), problem=str(error))
+    side = Decision(Policy(), label=label, problem=str(error))
     words = settings.to.against or settings.to.file or settings.to.name or "the baseline"
     try:
-        write_ci_files(Gated(words, label, (side,), (), False, EXIT_REFUSED), settings.printed)
+        refused = Result(
+            side.policy,
+            EXIT_REFUSED,
+            (side,),
+            baseline=words,
+            candidate=label,
+            is_paired=False,
+        )
+        write_ci_files(refused, settings.printed)
     except OutputError as unwritten:  # the refusal itself is what must be said
         output.warn(str(unwritten))
 
@@ -124,7 +132,7 @@ def gate_policy(
 
 def _with_baseline(
     settings: GateOptions, project: "Settings"
-) -> "tuple[Gated, DepthprofError | None]":
+) -> "tuple[Result, DepthprofError | None]":
     from depthprof.cli.measuring import side_plans
     from depthprof.verdict.noise import kept_calibration
     from depthprof.verdict.unpaired import gate_asked, gate_digests
@@ -171,7 +179,7 @@ def _candidate(
         asked = settings.measuring.processes or project.gate.launches or GATE_PROCESSES
         judged = _measured(settings, (side,), asked, policy_of(side.workload.model))
         identity, lost = _kept(judged, settings.keeping)
-        return digest(judged.run, judged.policy, identity or "the run just measured"), lost
+        return replace(judged.measured.digest, run=identity or "the run just measured"), lost
     word = settings.to.run or "newest"
     if Path(word).exists():
         return digest(*read_run(word), Path(word).name), None
@@ -181,14 +189,14 @@ def _candidate(
 
 def _measured(
     settings: GateOptions, sides: "tuple[SidePlan, ...]", processes: int | None, policy: "Policy"
-) -> "Judged":
+) -> "Result":
     from depthprof.cli.measuring import carry_out, plan_from
 
     plan = plan_from(sides, settings.work, settings.measuring, processes=processes)
     return carry_out(plan, policy, quiet=settings.printed.quiet, has_conditions=False)
 
 
-def _kept(judged: "Judged", keeping: KeepOptions) -> tuple[str | None, DepthprofError | None]:
+def _kept(judged: "Result", keeping: KeepOptions) -> tuple[str | None, DepthprofError | None]:
     """Keep a run in the store; where that fails, as a file, and say so."""
     from depthprof.report import folder
 
@@ -199,7 +207,7 @@ def _kept(judged: "Judged", keeping: KeepOptions) -> tuple[str | None, Depthprof
         return None, StoreError(f"{error}. The run is kept in {written / 'run.json'}")
 
 
-def _against(reference: str, settings: GateOptions, project: "Settings") -> "Gated":
+def _against(reference: str, settings: GateOptions, project: "Settings") -> "Result":
     from depthprof.cli.measuring import both_commits, side_plans
     from depthprof.storage.git import Repository
     from depthprof.verdict.unpaired import gate_turns
@@ -223,7 +231,7 @@ def _against(reference: str, settings: GateOptions, project: "Settings") -> "Gat
     return gate_turns(judged, f"{commit[:10]} ({reference})", repository.described())
 
 
-def _report(gated: "Gated", printed: GatePrintOptions) -> None:
+def _report(gated: "Result", printed: GatePrintOptions) -> None:
     from depthprof.report.gated import gate_document, gate_sentence
     from depthprof.report.gated_terminal import print_gated
 

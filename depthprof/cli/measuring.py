@@ -13,7 +13,7 @@ from depthprof.cli.options import MeasuringOptions, WorkloadOptions
 from depthprof.errors import BadInput, nearest
 from depthprof.pipelines.own_code import is_file
 from depthprof.pipelines.registry import VARIANTS, check_variant
-from depthprof.records import OUTPUT_FAULTS, Judged, Policy, Workload
+from depthprof.records import OUTPUT_FAULTS, Policy, Result, Workload
 from depthprof.report.pictured import left_out_lines
 from depthprof.runner import Plan, Progress, SidePlan
 from depthprof.runner.plan import OPTIONS, TELEMETRY_S, OnProgress, split_side
@@ -115,7 +115,7 @@ def plan_from(
     )
 
 
-def carry_out(plan: Plan, policy: Policy, *, quiet: bool, has_conditions: bool) -> Judged:
+def carry_out(plan: Plan, policy: Policy, *, quiet: bool, has_conditions: bool) -> Result:
     """Measure and decide, and show how it goes.
 
     Args:

@@ -22,7 +22,7 @@ from depthprof.errors import EXIT_REFUSED, BadInput, OutputError, StoreError
 from depthprof.units import shown
 
 if TYPE_CHECKING:
-    from depthprof.records import Gated, Judged
+    from depthprof.records import Result
     from depthprof.storage.database import Store
 
 
@@ -59,7 +59,7 @@ def report(settings: ReportOptions) -> int:
     return 0
 
 
-def publish(judged: "Judged", out: Path, keeping: KeepOptions, printed: PrintOptions) -> int:
+def publish(judged: "Result", out: Path, keeping: KeepOptions, printed: PrintOptions) -> int:
     """Keep a run, write its reports and print it, in this order: a console that fails loses none.
 
     Each is tried whatever became of the one before it.
@@ -100,7 +100,7 @@ def opened(asked: StoreOptions, *, create: bool = False) -> "AbstractContextMana
     return open_store(url, create=create)
 
 
-def keep(judged: "Judged", keeping: KeepOptions, written: Path | None) -> str | None:
+def keep(judged: "Result", keeping: KeepOptions, written: Path | None) -> str | None:
     """Keep a run in the store, unless that was not wanted or cannot be had here.
 
     Returns:
@@ -114,11 +114,10 @@ def keep(judged: "Judged", keeping: KeepOptions, written: Path | None) -> str | 
     if find_spec("sqlalchemy") is None:
         output.warn("not kept in the store, because SQLAlchemy is not installed")
         return None
-    from depthprof.verdict import digest
 
     try:
         with opened(keeping, create=True) as store:
-            return store.add(judged, digest(judged.run, judged.policy), keeping.tag)
+            return store.add(judged, judged.measured.digest, keeping.tag)
     except (BadInput, StoreError) as error:
         if written is None:
             raise
@@ -128,7 +127,7 @@ def keep(judged: "Judged", keeping: KeepOptions, written: Path | None) -> str | 
         ) from error
 
 
-def show(judged: "Judged", written: Path | None, printed: PrintOptions) -> None:
+def show(judged: "Result", written: Path | None, printed: PrintOptions) -> None:
     """Print a result as it was asked for: as JSON, one sentence, or the tables."""
     from depthprof.report.drilled import print_drilled
     from depthprof.report.summary import summary
@@ -149,7 +148,7 @@ def show(judged: "Judged", written: Path | None, printed: PrintOptions) -> None:
         output.say(f"report: {shown(written / 'report.html')}")
 
 
-def write_ci_files(gated: "Gated", printed: GatePrintOptions) -> None:
+def write_ci_files(gated: "Result", printed: GatePrintOptions) -> None:
     """Write what CI reads: JUnit, the job summary, annotations."""
     from depthprof.report.annotations import annotations
     from depthprof.report.gated_markdown import gate_markdown

@@ -157,13 +157,13 @@ def _export_one(identity: str, run: "Run", policy: "Policy", file: Path) -> None
 
 def import_runs(settings: _Import) -> int:
     """Add the runs of files to the store."""
-    from depthprof.verdict import digest
     from depthprof.verdict.decision import judge
 
     with opened(settings, create=True) as store:
         for path in settings.paths:
             for run, policy in _runs_of(path):
-                identity = store.add(judge(run, policy), digest(run, policy), settings.tag)
+                judged = judge(run, policy)
+                identity = store.add(judged, judged.measured.digest, settings.tag)
                 output.say(f"{identity}: {shown(path)}")
     return 0
 

@@ -8,7 +8,7 @@ from typing import Any
 from depthprof.errors import BadRunFile, nearest
 from depthprof.pytest_plugin.absent import Entries, own_entries
 from depthprof.pytest_plugin.entries import Entry, Recorded, short_label
-from depthprof.records import Digest, SideGate, Status
+from depthprof.records import Decision, Digest, Status
 from depthprof.storage.benchmark_files import PACKED, own_part, unpack
 from depthprof.storage.settings import GateSettings
 from depthprof.units import duration, percent, times
@@ -91,7 +91,7 @@ class Earlier:
     _own: Entries = field(init=False)
     _packed: dict[str, str] = field(init=False)
     _digests: dict[str, Digest] = field(default_factory=dict)
-    _decided: dict[tuple[str, ...], tuple[SideGate, ...]] = field(default_factory=dict)
+    _decided: dict[tuple[str, ...], tuple[Decision, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._own = own_entries(self.entries)
@@ -145,7 +145,7 @@ class Earlier:
 
     def _sides(
         self, part: Mapping[str, Any], entry: Entry, recorded: Recorded
-    ) -> tuple[SideGate, ...] | str:
+    ) -> tuple[Decision, ...] | str:
         """Decide as `depthprof gate` does, one outcome a policy; or why there is no comparison.
 
         Raises:
@@ -165,7 +165,7 @@ class Earlier:
             return f"{', '.join(unlike)}; what may differ is listed under allow in the settings"
         return sides[0].problem or sides
 
-    def _gated(self, before: Digest, now: Digest) -> Iterator[SideGate]:
+    def _gated(self, before: Digest, now: Digest) -> Iterator[Decision]:
         for options in self.allowed.options:
             policy_of = partial(policy_for, "unpaired", self.settings, options=options)
             allow = self.settings.allow
@@ -177,9 +177,9 @@ class Earlier:
             self._digests[identity] = digest(run, policy, str(self.path))
         return self._digests[identity]
 
-    def _by_verdict(self, name: str, entry: Entry, sides: tuple[SideGate, ...]) -> Held:
+    def _by_verdict(self, name: str, entry: Entry, sides: tuple[Decision, ...]) -> Held:
         """A row of the table, and a sentence for each policy by which the entry is slower."""
-        verdicts = [side.judgement.verdict(entry.stage) for side in sides if side.judgement]
+        verdicts = [side.verdict(entry.stage) for side in sides if side.comparison]
         slower = [one.status is Status.SLOWER for one in verdicts]
         if verdicts[0].status is Status.INCOMPARABLE:
             return Held(f"{name} is not compared with {self.path}: {verdicts[0].reason.text}")
@@ -190,7 +190,7 @@ class Earlier:
             for side, is_slower in zip(sides, slower, strict=True)
             if is_slower
         )
-        of_all = sides[0].judgement.verdicts if sides[0].judgement else ()
+        of_all = sides[0].verdicts
         if not any(slower) and all(one.status is Status.INCONCLUSIVE for one in of_all):
             why = f"no stage of {entry.variant} is decided against {self.path}"
             return Held(f"{why}: {of_all[0].reason.text}")
@@ -216,10 +216,10 @@ def _of_side(known: Digest, name: str) -> Digest:
     return replace(known, sides=tuple(sides), levels=known.levels_of(name))
 
 
-def _row(entry: Entry, side: SideGate) -> Row:
-    if side.comparison is None or side.judgement is None:
+def _row(entry: Entry, side: Decision) -> Row:
+    if side.comparison is None:
         raise ValueError("a side that is not compared has no figures")
-    row, verdict = side.comparison.stage(entry.stage), side.judgement.verdict(entry.stage)
+    row, verdict = side.comparison.stage(entry.stage), side.verdict(entry.stage)
     ratio = row.ratio
     return (
         f"{entry.workload} {entry.stage}",
@@ -232,7 +232,7 @@ def _row(entry: Entry, side: SideGate) -> Row:
     )
 
 
-def _sentence(entry: Entry, path: object, side: SideGate) -> str:
+def _sentence(entry: Entry, path: object, side: Decision) -> str:
     policy, (_, _, before, after, ratio, _, _) = side.policy, _row(entry, side)
     threshold = policy.threshold_of(entry.stage)
     limit = duration(policy.floor_ns) if threshold <= ANY_RATIO else percent(threshold)

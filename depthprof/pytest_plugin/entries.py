@@ -7,7 +7,7 @@ one place that uses what its fixture uses itself: `_make_stats`, `name`, `fullna
 
 import copy
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -16,15 +16,14 @@ from depthprof.records import (
     TOTAL,
     WARM_UP_TURN,
     Digest,
-    Judged,
     Level,
+    Result,
     Run,
     Side,
     Workload,
     encode,
 )
 from depthprof.storage.benchmark_files import KEY, PACKED, pack
-from depthprof.verdict import digest
 
 NS = 1e-9
 
@@ -50,7 +49,7 @@ class Entry:
 class Recorded:
     """A judged run with what the tests that share it need, each made once."""
 
-    judged: Judged
+    judged: Result
 
     @cached_property
     def identity(self) -> str:
@@ -60,7 +59,7 @@ class Recorded:
     @cached_property
     def digest(self) -> Digest:
         """Medians of every process, by side and stage."""
-        return digest(self.judged.run, self.judged.policy, "this run")
+        return replace(self.judged.measured.digest, run="this run")
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
@@ -107,7 +106,7 @@ def describe(workload: Workload) -> str:
     return " ".join(words)
 
 
-def _entry(judged: Judged, level: Level, label: str) -> Entry:
+def _entry(judged: Result, level: Level, label: str) -> Entry:
     run = judged.run
     place = [side.name for side in run.sides].index(level.side)
     known = {
@@ -129,7 +128,7 @@ def _entry(judged: Judged, level: Level, label: str) -> Entry:
     )
 
 
-def _judgement(judged: Judged, stage: str) -> dict[str, Any]:
+def _judgement(judged: Result, stage: str) -> dict[str, Any]:
     """Verdict of the candidate against the baseline of the same run; empty for one side alone."""
     if judged.judgement is None or judged.comparison is None:
         return {}

@@ -8,7 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     from depthprof.pytest_plugin.options import Asked
-    from depthprof.records import Judged
+    from depthprof.records import Result
 
 XDIST = (
     "depthprof measures one thing at a time and was asked to run beside other tests: pytest-xdist"
@@ -22,7 +22,7 @@ DISABLED = "nothing is measured: benchmarks are disabled (--benchmark-disable)"
 
 MODE = "depth_profile(...)"
 
-DepthProfile = Callable[..., "Judged"]
+DepthProfile = Callable[..., "Result"]
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def depth_profile(request: pytest.FixtureRequest, benchmark: Any) -> DepthProfil
     keywords are those of `depthprof.Workload`, or budget_s, processes, images, strict, checkpoint.
     What is not given comes from the options --depth-..., from [tool.depthprof], or is the default.
     `of` and `stage` record one variant or some stages alone; all the tests of a session that ask
-    for the same measurement share it. It returns a `depthprof.Judged`. With --benchmark-compare a
+    for the same measurement share it. It returns a `depthprof.Result`. With --benchmark-compare a
     stage that got slower is a failing subtest, or fails the test where it records that one alone.
     """
 
@@ -42,7 +42,7 @@ def depth_profile(request: pytest.FixtureRequest, benchmark: Any) -> DepthProfil
         of: str | None = None,
         stage: str | Sequence[str] | None = None,
         **options: Any,
-    ) -> "Judged":
+    ) -> "Result":
         __tracebackhide__ = True
         benchmark._mode = MODE  # or pytest-benchmark warns that its fixture was not used
         _refuse_or_skip(request.config, benchmark)

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from depthprof.errors import DepthprofError
 from depthprof.pytest_plugin.entries import Recorded
-from depthprof.records import Judged, Policy, Run
+from depthprof.records import Policy, Result, Run
 from depthprof.runner import Plan
 from depthprof.storage.settings import GateSettings
 from depthprof.system.machine import cpu_name, usable_cores
 from depthprof.system.nvml import NvmlAbsent, driver_version
 from depthprof.verdict.policy import policy_for
 
-Measure = Callable[[Plan, Policy], Judged]
+Measure = Callable[[Plan, Policy], Result]
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Measurements:
         return found
 
     @property
-    def all(self) -> tuple[Judged, ...]:
+    def all(self) -> tuple[Result, ...]:
         """Every measurement so far, in the order taken."""
         return tuple(one.judged for one in self._known.values() if isinstance(one, Recorded))
 
@@ -68,7 +68,7 @@ class Measurements:
         return Recorded(judged)
 
 
-def time_sentence(measured: tuple[Judged, ...], whole_s: float) -> str:
+def time_sentence(measured: tuple[Result, ...], whole_s: float) -> str:
     """Say where the time of a session went, in one line.
 
     The iteration by which each process checks each side is part of loading, and was no faster than

@@ -14,7 +14,7 @@ from depthprof.pytest_plugin.earlier import Allowed, Earlier
 from depthprof.pytest_plugin.entries import Entry, Recorded, feed
 from depthprof.pytest_plugin.measuring import Measurements
 from depthprof.pytest_plugin.options import PROCESSES, Asked
-from depthprof.records import STAGES, TOTAL, Judged, Policy, Workload
+from depthprof.records import STAGES, TOTAL, Policy, Result, Workload
 from depthprof.report.pictured import left_out_lines
 from depthprof.report.wording import describe_failure
 from depthprof.runner import Plan, SidePlan
@@ -23,7 +23,7 @@ from depthprof.storage.benchmark_files import own_part
 PLAN_OPTIONS = ("budget_s", "processes", "launches", "images", "strict", "checkpoint", "allow")
 
 
-def carried_out(plan: Plan, policy: Policy) -> Judged:
+def carried_out(plan: Plan, policy: Policy) -> Result:
     """Measure and judge a plan: `depthprof.api.carry_out`, loaded when first needed."""
     from depthprof import api
 
@@ -202,7 +202,7 @@ def _sides(
     return tuple(sides)
 
 
-def answer(request: pytest.FixtureRequest, benchmark: Any, call: Call) -> Judged:
+def answer(request: pytest.FixtureRequest, benchmark: Any, call: Call) -> Result:
     """Measure what a test asked for, record it, and fail what got slower."""
     __tracebackhide__ = True
     session = request.config.stash[session_key]
@@ -217,7 +217,7 @@ def answer(request: pytest.FixtureRequest, benchmark: Any, call: Call) -> Judged
     return recorded.judged
 
 
-def _check_whole(judged: Judged, chosen: tuple[Entry, ...], call: Call) -> None:
+def _check_whole(judged: Result, chosen: tuple[Entry, ...], call: Call) -> None:
     __tracebackhide__ = True
     if judged.run.failures:
         texts = [describe_failure(judged.run, failure) for failure in judged.run.failures]

@@ -5,23 +5,18 @@ from depthprof.records.codec import built, check_figures, decode, encode, explai
 from depthprof.records.conditions import UNKNOWN, WITNESSES, BlockConditions, Interruptions
 from depthprof.records.digest import DIGEST_KIND, Digest, Level, decode_digest, encode_digest
 from depthprof.records.finding import Figure, Finding
-from depthprof.records.gating import FieldDifference, Gated, SideGate
 from depthprof.records.history import WITH_CHANGES, ChangePoint, Drift, Point, Series, SeriesHistory
-from depthprof.records.judged import Judged
 from depthprof.records.judgement import (
     FAIL_ON,
     Comparison,
     Estimate,
-    Judgement,
     Policy,
-    Profile,
     Reason,
     SkippedSamples,
     StageComparison,
     StageSummary,
     Status,
     TimerView,
-    Verdict,
 )
 from depthprof.records.limits import (
     CopyRate,
@@ -43,6 +38,7 @@ from depthprof.records.observed import (
     Timing,
     Trait,
 )
+from depthprof.records.result import Analysis, Decision, FieldDifference, Result, Verdict
 from depthprof.records.run import (
     RUN_SCHEMA,
     WARM_UP_TURN,
@@ -104,11 +100,13 @@ __all__ = [
     "WITH_CHANGES",
     "WITNESSES",
     "Activity",
+    "Analysis",
     "BlockConditions",
     "Calibration",
     "ChangePoint",
     "Comparison",
     "CopyRate",
+    "Decision",
     "Digest",
     "Drift",
     "Drilled",
@@ -118,12 +116,9 @@ __all__ = [
     "FieldDifference",
     "Figure",
     "Finding",
-    "Gated",
     "GpuActivity",
     "HostActivity",
     "Interruptions",
-    "Judged",
-    "Judgement",
     "Launch",
     "LeftOut",
     "Level",
@@ -137,14 +132,13 @@ __all__ = [
     "Picture",
     "Point",
     "Policy",
-    "Profile",
     "Reason",
+    "Result",
     "Run",
     "Samples",
     "Series",
     "SeriesHistory",
     "Side",
-    "SideGate",
     "SkippedSamples",
     "StageCalibration",
     "StageComparison",

@@ -63,6 +63,24 @@ class Policy:
         known = self.calibration.stage(stage) if self.calibration else None
         return known.noise_ratio if known else 0.0
 
+    def least_of(self, stage: str, median_ns: float) -> float:
+        """Relative change that matters in a stage of this length: its threshold or the floor."""
+        floor = self.floor_ns / median_ns if median_ns > 0 else 0.0
+        return max(self.own_threshold_of(stage), floor)
+
+    def needed(
+        self, stage: str, median_ns: float, noise_ratio: float | None = None
+    ) -> tuple[float, float]:
+        """What a change's interval must clear and its estimate reach, the floor included.
+
+        Args:
+            median_ns: the stage's length in the baseline.
+            noise_ratio: the machine's noise floor; None takes the calibration's.
+        """
+        noise = self._noise_of(stage) if noise_ratio is None else noise_ratio
+        least = self.least_of(stage, median_ns)
+        return max(CLEARANCE * least, noise), max(least, noise)
+
     def own_threshold_of(self, stage: str) -> float:
         """Relative change that matters in one stage, whatever the machine can tell apart."""
         return dict(self.stage_ratios).get(stage, self.threshold_ratio)
@@ -184,7 +202,6 @@ class Comparison:
     """
 
     stages: tuple[StageComparison, ...]
-    timers: tuple[TimerView, ...]
     skipped: SkippedSamples
     per: str
     confidence: float
@@ -194,46 +211,3 @@ class Comparison:
     def stage(self, name: str) -> StageComparison:
         """Return the comparison of one stage, or of "total"."""
         return next(row for row in self.stages if row.stage == name)
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """One side, stage by stage (the total last); no baseline."""
-
-    stages: tuple[tuple[str, str, StageSummary], ...]
-    timers: tuple[TimerView, ...]
-    skipped: SkippedSamples
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The decision on one stage, or on "total"."""
-
-    stage: str
-    status: Status
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """The decisions of a comparison, its culprit, and what they mean for the exit code.
-
-    Attributes:
-        culprit: the slower stage with the largest absolute difference, or None.
-        followers: the other slower stages, largest difference first.
-        explained_ratio: the culprit's share of the difference of the whole; None where the
-            whole's difference is not told apart from nothing.
-        sentence: one sentence that names the culprit and what it explains.
-        exit_code: 0 pass, 1 slower, 2 refused, 3 inconclusive.
-    """
-
-    verdicts: tuple[Verdict, ...]
-    culprit: str | None
-    followers: tuple[str, ...]
-    explained_ratio: float | None
-    sentence: str
-    exit_code: int
-
-    def verdict(self, stage: str) -> Verdict:
-        """Return the verdict of one stage, or of "total"."""
-        return next(verdict for verdict in self.verdicts if verdict.stage == stage)

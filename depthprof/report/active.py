@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 from depthprof.records import Activity, GpuActivity, HostActivity, Run
 from depthprof.units import binary_size, percent
-from depthprof.verdict.activity import activity
 from depthprof.verdict.timer_view import is_asynchronous
 
 OURS = "busy share (our events)"
@@ -26,13 +25,14 @@ def title(run: Run) -> str:
     return f"{'GPU and host' if uses_gpu(run) else 'Host'} while measuring"
 
 
-def activity_lines(run: Run, labels: Sequence[str]) -> list[tuple[str, str]]:
+def activity_lines(
+    run: Run, known: Activity | None, labels: Sequence[str]
+) -> list[tuple[str, str]]:
     """Pairs of a word and a text for the terminal; none where nothing is known.
 
     Args:
-        run: as measured. labels: of its sides, short.
+        run: as measured. known: what GPU and host did. labels: of the sides, short.
     """
-    known = activity(run)
     if known is None:
         return []
     lines = [("gpu", text) for text in _gpu_texts(known, labels) if text]
@@ -43,9 +43,8 @@ def activity_lines(run: Run, labels: Sequence[str]) -> list[tuple[str, str]]:
     return lines + [("telemetry", note) for note in telling[:1]]
 
 
-def activity_rows(run: Run) -> list[tuple[str, ...]]:
+def activity_rows(known: Activity | None) -> list[tuple[str, ...]]:
     """Rows of a table: a figure's name and its text for each side; empty where nothing is known."""
-    known = activity(run)
     if known is None:
         return []
     rows = [(name, *(_cell(side, cell) for side in known.sides)) for name, cell in _CELLS]
@@ -57,9 +56,8 @@ def activity_rows(run: Run) -> list[tuple[str, ...]]:
     return rows
 
 
-def activity_notes(run: Run) -> tuple[str, ...]:
+def activity_notes(known: Activity | None) -> tuple[str, ...]:
     """What could not be had, and what the figures are not."""
-    known = activity(run)
     return () if known is None else known.notes
 
 

@@ -4,18 +4,18 @@ Source: GitHub documentation, "Workflow commands for GitHub Actions", which also
 be escaped.
 """
 
-from depthprof.records import Gated, Status
+from depthprof.records import Result, Status
 from depthprof.report.gated import gate_remarks, gate_rows, gate_sentence, side_sentence
 
 
-def annotations(gated: Gated) -> list[str]:
+def annotations(gated: Result) -> list[str]:
     """Lines to print: an error a slower stage or refusal, a warning an undecided stage.
 
     A side that is not compared is a notice.
     """
     lines = []
     for side in gated.sides:
-        if side.judgement is None or side.problem is not None:
+        if side.comparison is None or side.problem is not None:
             lines.append(_command("error", f"{side.label} refused", side_sentence(side)))
         for row in gate_rows(side):
             title = f"{side.label}: {row.stage} {row.status.value}"

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from depthprof.records import TOTAL, Judged, StageComparison, Status
+from depthprof.records import TOTAL, Result, StageComparison, Status
 from depthprof.report import wording
 from depthprof.units import percent
 
@@ -21,7 +21,7 @@ MARKS = {
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 5, 10, 20, 50, 100, 1000)
 
 
-def ratios_figure(judged: Judged) -> Figure:
+def ratios_figure(judged: Result) -> Figure:
     """Draw a row a stage, the total last."""
     comparison, judgement = judged.comparison, judged.judgement
     if comparison is None or judgement is None:

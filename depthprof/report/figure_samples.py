@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from depthprof.records import DEVICE_STAGES, WARM_UP_TURN, Judged, Run
+from depthprof.records import DEVICE_STAGES, WARM_UP_TURN, Result, Run
 from depthprof.report import wording
 from depthprof.units import duration
 
@@ -14,7 +14,7 @@ SIDE_MARKS = (("o", "#0072B2"), ("^", "#D55E00"))
 WARM_UP_COLOUR = "#bbbbbb"
 
 
-def samples_figure(judged: Judged) -> Figure:
+def samples_figure(judged: Result) -> Figure:
     """Draw the whole iteration and the stage of most interest, sample by sample."""
     stage = _stage_of_interest(judged)
     figure = Figure(figsize=(9, 5.2), layout="constrained")
@@ -32,7 +32,7 @@ def samples_figure(judged: Judged) -> Figure:
     return figure
 
 
-def _stage_of_interest(judged: Judged) -> str:
+def _stage_of_interest(judged: Result) -> str:
     """The culprit, or the longest stage where there is none."""
     if judged.judgement is not None and judged.judgement.culprit is not None:
         return judged.judgement.culprit

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from depthprof.records import UNKNOWN, Judged, Run, TelemetryColumns
+from depthprof.records import UNKNOWN, Result, Run, TelemetryColumns
 from depthprof.report import wording
 from depthprof.report.figure_samples import SIDE_MARKS
 from depthprof.units import NS_PER_MS, NS_PER_S
@@ -58,7 +58,7 @@ def has_telemetry(run: Run) -> bool:
     return run.telemetry is not None and len(run.telemetry) >= FEWEST_READINGS
 
 
-def telemetry_figure(judged: Judged) -> Figure:
+def telemetry_figure(judged: Result) -> Figure:
     """Draw what is known over time, a panel a unit."""
     run = judged.run
     if run.telemetry is None:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from depthprof.records import DEVICE_STAGES, TOTAL, Judged, StageSummary
+from depthprof.records import DEVICE_STAGES, TOTAL, Result, StageSummary
 from depthprof.report import wording
 from depthprof.units import NS_PER_MS, duration
 
@@ -38,7 +38,7 @@ class Lane:
     shown: tuple[str, ...]
 
 
-def waterfall_figure(judged: Judged) -> Figure:
+def waterfall_figure(judged: Result) -> Figure:
     """Draw a lane a side (and one for its device, where it has a clock) on one time axis."""
     sides = stage_summaries(judged)
     lanes = [lane for label, stages in sides for lane in _lanes(label, stages)]
@@ -56,15 +56,13 @@ def waterfall_figure(judged: Judged) -> Figure:
     return figure
 
 
-def stage_summaries(judged: Judged) -> list[tuple[str, dict[str, StageSummary]]]:
+def stage_summaries(judged: Result) -> list[tuple[str, dict[str, StageSummary]]]:
     """Each side's label and its summaries by stage, without the total."""
     labels = wording.headings(judged.run, 20)
-    if judged.comparison is not None:
-        rows = [row for row in judged.comparison.stages if row.stage != TOTAL]
-        sides = [{r.stage: r.baseline for r in rows}, {r.stage: r.candidate for r in rows}]
-        return list(zip(labels, sides, strict=True))
-    stages = judged.profile.stages if judged.profile else ()
-    return [(labels[0], {name: summary for name, _, summary in stages if name != TOTAL})]
+    return [
+        (label, {name: one for name, one in stages.items() if name != TOTAL})
+        for label, stages in zip(labels, judged.measured.sides, strict=True)
+    ]
 
 
 def _lanes(label: str, stages: dict[str, StageSummary]) -> list[Lane]:

@@ -9,7 +9,7 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from depthprof.records import Judged
+from depthprof.records import Result
 from depthprof.report.figure_ratios import ratios_figure
 from depthprof.report.figure_samples import samples_figure
 from depthprof.report.figure_telemetry import has_telemetry, telemetry_figure
@@ -33,9 +33,9 @@ STYLE: Any = {
 DPI = 130
 
 
-def figures(judged: Judged) -> dict[str, Figure]:
+def figures(judged: Result) -> dict[str, Figure]:
     """Make the figures by name: waterfall, ratios (of a comparison), samples, telemetry."""
-    makers: dict[str, Callable[[Judged], Figure]] = {"waterfall": waterfall_figure}
+    makers: dict[str, Callable[[Result], Figure]] = {"waterfall": waterfall_figure}
     if judged.comparison is not None:
         makers["ratios"] = ratios_figure
     makers["samples"] = samples_figure
@@ -48,7 +48,7 @@ def figures(judged: Judged) -> dict[str, Figure]:
     return made
 
 
-def draw(judged: Judged, folder: Path) -> dict[str, str]:
+def draw(judged: Result, folder: Path) -> dict[str, str]:
     """Write every figure as PNG and SVG into a folder; return the SVG texts by name."""
     texts = {}
     with matplotlib.rc_context(STYLE):

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from depthprof.errors import OutputError
-from depthprof.records import Judged, Run, encode
+from depthprof.records import Result, Run, encode
 from depthprof.report.figures import draw
 from depthprof.report.html import html
 from depthprof.report.markdown import markdown
@@ -33,7 +33,7 @@ def reserve(out: Path) -> None:
         raise _refusal(out, error) from error
 
 
-def write(judged: Judged, out: str | Path) -> Path:
+def write(judged: Result, out: str | Path) -> Path:
     """Write the report folder of a run below `out`, and return it.
 
     Everything is written to a hidden folder first and moved at the end, so that a report is whole
@@ -56,7 +56,7 @@ def write(judged: Judged, out: str | Path) -> Path:
         raise
 
 
-def rewrite(judged: Judged, folder: Path) -> None:
+def rewrite(judged: Result, folder: Path) -> None:
     """Make the reports again beside an existing run.json, each file replaced whole.
 
     Raises:
@@ -80,7 +80,7 @@ def folder_name(run: Run) -> str:
     return f"{time}-{middle}-{run.sides[0].workload.model}"
 
 
-def _written(judged: Judged, made: Path, out: Path) -> Path:
+def _written(judged: Result, made: Path, out: Path) -> Path:
     place = _free(out / folder_name(judged.run))
     write_text(made / RUN_FILE, encode(judged.run, judged.policy))
     try:
@@ -103,7 +103,7 @@ def _move(made: Path, place: Path) -> None:
     made.rename(place)
 
 
-def _reports(judged: Judged, folder: Path, place: Path) -> None:
+def _reports(judged: Result, folder: Path, place: Path) -> None:
     figures = draw(judged, folder)
     document = json.dumps(summary(judged, place), indent=2, allow_nan=False)
     texts: dict[str, Callable[[], str]] = {

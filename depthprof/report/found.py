@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from depthprof.advice import facts_of, find, foremost
-from depthprof.advice.facts import SideFacts
-from depthprof.records import Finding, Judged, StageFloor
+from depthprof.advice import foremost
+from depthprof.records import TOTAL, Finding, Result, StageFloor
 from depthprof.report.rows import Row, head, rows
 from depthprof.report.wording import headings
 from depthprof.units import duration, percent
@@ -27,7 +26,7 @@ LINES = 2
 """Lines of a terminal that one finding may take."""
 
 
-def terminal_lines(findings: Sequence[Finding], judged: Judged, width: int) -> list[list[str]]:
+def terminal_lines(findings: Sequence[Finding], judged: Result, width: int) -> list[list[str]]:
     """The foremost findings, each as at most two lines no longer than `width`, and what is left.
 
     A remedy is shown up to its first semicolon.
@@ -45,7 +44,7 @@ def terminal_lines(findings: Sequence[Finding], judged: Judged, width: int) -> l
     return [*shown, [f"{left} more in the report"]] if left > 0 else shown
 
 
-def place(finding: Finding, judged: Judged) -> str:
+def place(finding: Finding, judged: Result) -> str:
     """Whose finding it is, as "v2: "; empty for a profile, and for what holds for the whole run."""
     if not judged.run.is_comparison or (finding.side is None and finding.stage is None):
         return ""
@@ -60,20 +59,20 @@ def gain(finding: Finding) -> str:
     return "" if finding.gain_ns is None else f"up to {duration(finding.gain_ns)}"
 
 
-def legend(judged: Judged) -> str:
+def legend(judged: Result) -> str:
     """What is to be said of the findings' figures, as far as there are such; else empty."""
-    gains = [one for one in find(judged) if one.gain_ns is not None]
+    gains = [one for one in judged.measured.findings if one.gain_ns is not None]
     texts = []
     if gains:
         texts.append("Known gains first; a gain is what an iteration would be shorter at most.")
     if len({one.stage for one in gains}) < len(gains):
         texts.append("Gains of one stage overlap.")
-    if by_picture(judged) and find(judged):
+    if by_picture(judged) and judged.measured.findings:
         texts.append(OF_BATCH)
     return " ".join(texts)
 
 
-def heading(judged: Judged) -> str:
+def heading(judged: Result) -> str:
     """What stands over the findings: whose figures they are, where the tables' are others."""
     return f"worth changing{' (of a whole batch)' if by_picture(judged) else ''}"
 
@@ -82,7 +81,7 @@ def _gained(finding: Finding) -> str:
     return "" if finding.gain_ns is None else f", gain {gain(finding)}"
 
 
-def finding_rows(judged: Judged) -> list[dict[str, Any]]:
+def finding_rows(judged: Result) -> list[dict[str, Any]]:
     """All findings for Markdown and HTML: whose, what, gain, remedy, evidence and code."""
     return [
         {
@@ -92,11 +91,11 @@ def finding_rows(judged: Judged) -> list[dict[str, Any]]:
             "evidence": [(figure.name, figure.value) for figure in one.evidence],
             "code": one.code,
         }
-        for one in find(judged)
+        for one in judged.measured.findings
     ]
 
 
-def limit_lines(judged: Judged) -> list[tuple[str, str]]:
+def limit_lines(judged: Result) -> list[tuple[str, str]]:
     """How much of the hardware bound the stages reach: whose, and its longer stages.
 
     As ("hardware bound", "reached: forward 38 % (arithmetic), return 2 % (memory)"). A bound that a
@@ -104,11 +103,11 @@ def limit_lines(judged: Judged) -> list[tuple[str, str]]:
     """
     names = headings(judged.run) if judged.run.is_comparison else ("",)
     lines = []
-    for name, side in zip(names, facts_of(judged).sides, strict=True):
+    for name, bounds, took_ns in zip(names, judged.measured.bounds, _took_ns(judged), strict=True):
         longer = [
             floor
-            for floor in side.floors.values()
-            if side.judged_ns[floor.stage] >= WORTH_RATIO * side.total_ns
+            for floor in bounds.values()
+            if took_ns[floor.stage] >= WORTH_RATIO * took_ns[TOTAL]
         ]
         texts = [
             f"{floor.stage} {percent(floor.reached_ratio)} ({floor.bound_by})"
@@ -117,14 +116,25 @@ def limit_lines(judged: Judged) -> list[tuple[str, str]]:
         ]
         said = [f"reached: {', '.join(texts)}"] if texts else []
         head = f"hardware bound, {name}" if name else "hardware bound"
-        lines += [(head, text) for text in (*said, *_beaten(side, longer))]
+        lines += [(head, text) for text in (*said, *_beaten(took_ns, longer))]
     return lines
 
 
-def _beaten(side: SideFacts, floors: Iterable[StageFloor]) -> list[str]:
+def _took_ns(judged: Result) -> list[dict[str, float]]:
+    """What an iteration of each side takes, by stage."""
+    return [
+        {
+            stage: known.median_ns.value * (side.workload.batch if by_picture(judged) else 1)
+            for stage, known in stages.items()
+        }
+        for side, stages in zip(judged.run.sides, judged.measured.sides, strict=True)
+    ]
+
+
+def _beaten(took_ns: Mapping[str, float], floors: Iterable[StageFloor]) -> list[str]:
     """What is wrong with the bounds that a side's stages beat, a sentence each."""
     return [
-        f"{floor.stage} took less ({duration(side.judged_ns[floor.stage])}) than the hardware bound"
+        f"{floor.stage} took less ({duration(took_ns[floor.stage])}) than the hardware bound"
         f" allows ({duration(floor.floor_ns)}, {floor.bound_by}): the bound is wrong, not the"
         " measurement; please report"
         for floor in floors
@@ -132,7 +142,7 @@ def _beaten(side: SideFacts, floors: Iterable[StageFloor]) -> list[str]:
     ]
 
 
-def floored_head(judged: Judged) -> tuple[str, ...]:
+def floored_head(judged: Result) -> tuple[str, ...]:
     """Names of the table's columns, the bounds' after them where there are any."""
     if not any(_floors(judged)):
         return head(judged)
@@ -141,7 +151,7 @@ def floored_head(judged: Judged) -> tuple[str, ...]:
     return (*head(judged), *(f"bound of {name}" for name in headings(judged.run)))
 
 
-def floor_legend(judged: Judged) -> str:
+def floor_legend(judged: Result) -> str:
     """What the bounds' columns are, and which bounds are wrong; empty where there are none."""
     cells = [_cell(floor) for side in _floors(judged) for floor in side.values()]
     if not cells:
@@ -150,13 +160,15 @@ def floor_legend(judged: Judged) -> str:
     names = headings(judged.run) if judged.run.is_comparison else ("",)
     wrong = [
         f"{name}: {sentence}" if name else sentence
-        for name, side in zip(names, facts_of(judged).sides, strict=True)
-        for sentence in _beaten(side, side.floors.values())
+        for name, bounds, took_ns in zip(
+            names, judged.measured.bounds, _took_ns(judged), strict=True
+        )
+        for sentence in _beaten(took_ns, bounds.values())
     ]
     return " ".join([legend, *(f"{one[0].upper()}{one[1:]}." for one in wrong)])
 
 
-def floored_rows(judged: Judged) -> list[Row]:
+def floored_rows(judged: Result) -> list[Row]:
     """The table's rows with a cell for each side's bound, where there are any."""
     floors = _floors(judged)
     if not any(floors):
@@ -167,12 +179,12 @@ def floored_rows(judged: Judged) -> list[Row]:
     ]
 
 
-def findings_document(judged: Judged) -> list[dict[str, Any]]:
+def findings_document(judged: Result) -> list[dict[str, Any]]:
     """All findings as plain mappings for JSON."""
-    return [asdict(finding) for finding in find(judged)]
+    return [asdict(finding) for finding in judged.measured.findings]
 
 
-def floors_document(judged: Judged) -> list[dict[str, Any]]:
+def floors_document(judged: Result) -> list[dict[str, Any]]:
     """All hardware bounds as plain mappings for JSON, each with its side's name."""
     return [
         {"side": side.name, **asdict(floor)}
@@ -181,23 +193,18 @@ def floors_document(judged: Judged) -> list[dict[str, Any]]:
     ]
 
 
-def _floors(judged: Judged) -> list[Mapping[str, StageFloor]]:
+def _floors(judged: Result) -> list[Mapping[str, StageFloor]]:
     """Bounds by side and stage, of an iteration, or of a picture where the table is."""
-    found: list[Mapping[str, StageFloor]] = []
-    for side in facts_of(judged).sides:
-        pictures = side.side.workload.batch if by_picture(judged) else 1
-        found.append(
-            {
-                stage: replace(floor, floor_ns=floor.floor_ns / pictures)
-                for stage, floor in side.floors.items()
-            }
-        )
-    return found
+    batches = [side.workload.batch if by_picture(judged) else 1 for side in judged.run.sides]
+    return [
+        {stage: replace(bound, floor_ns=bound.floor_ns / batch) for stage, bound in bounds.items()}
+        for batch, bounds in zip(batches, judged.measured.bounds, strict=True)
+    ]
 
 
-def by_picture(judged: Judged) -> bool:
+def by_picture(judged: Result) -> bool:
     """Whether the tables' figures are of one picture, and not of an iteration."""
-    return judged.comparison is not None and judged.comparison.per == "picture"
+    return judged.measured.per == "picture"
 
 
 def _cell(floor: StageFloor | None) -> str:

@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from depthprof.records import TOTAL, Gated, SideGate, StageComparison, StageSummary, Status, Verdict
+from depthprof.records import (
+    TOTAL,
+    Decision,
+    Result,
+    StageComparison,
+    StageSummary,
+    Status,
+    Verdict,
+)
 from depthprof.report.calibrated import longest_stage, sentence
 from depthprof.report.wording import followers, left_out
 from depthprof.units import duration, percent, signed_duration, times
@@ -24,13 +32,13 @@ class GateRow:
     cells: tuple[str, ...]
 
 
-def gate_rows(side: SideGate) -> Iterator[GateRow]:
+def gate_rows(side: Decision) -> Iterator[GateRow]:
     """Rows of one side, the total last; none where nothing could be compared."""
-    if side.comparison is None or side.judgement is None:
+    if side.comparison is None:
         return
     seen = dict(side.detectable)
     for row in side.comparison.stages:
-        verdict = side.judgement.verdict(row.stage)
+        verdict = side.verdict(row.stage)
         cells = (*_figures(row), _could_see(seen.get(row.stage)), verdict.status.value)
         yield GateRow(row.stage, verdict.status, verdict.reason.text, (row.stage, *cells))
 
@@ -56,13 +64,13 @@ def _could_see(ratio: float | None) -> str:
     return "-" if ratio is None else f"+{percent(ratio)}"
 
 
-def gate_title(gated: Gated) -> str:
+def gate_title(gated: Result) -> str:
     """What was held against what."""
     how = "measured in turns" if gated.is_paired else "launches of two times"
     return f"{gated.candidate} against {gated.baseline} ({how})"
 
 
-def side_sentence(side: SideGate) -> str:
+def side_sentence(side: Decision) -> str:
     """One side's outcome in a sentence."""
     if side.differences:
         unlike = ", ".join(
@@ -75,22 +83,22 @@ def side_sentence(side: SideGate) -> str:
         )
     if side.problem is not None:
         return f"{side.label}: {side.problem}"
-    return "" if side.judgement is None else f"{side.label}: {side.judgement.sentence}"
+    return "" if side.comparison is None else f"{side.label}: {side.sentence}"
 
 
-def side_remarks(side: SideGate) -> list[str]:
+def side_remarks(side: Decision) -> list[str]:
     """What else is to be said of a side."""
-    remarks = [] if side.judgement is None else followers(side.judgement)
+    remarks = followers(side)
     remarks += side.notes
     if side.is_same_code:
         remarks.append("code and weights are identical on both sides, by hash")
-    if side.judgement is not None and min(side.launches, default=0) < side.fewest_launches:
+    if side.comparison is not None and min(side.launches, default=0) < side.fewest_launches:
         remarks.append(
             f"{side.launches[0]} launches then, {side.launches[1]} now: at least"
             f" {side.fewest_launches} on each side decide anything; measure both with"
             f" --processes {side.fewest_launches + 2}"
         )
-    if (known := side.policy.calibration) is not None and side.judgement is not None:
+    if (known := side.policy.calibration) is not None and side.comparison is not None:
         longest_known = longest_stage(known)
         floor = (
             ""
@@ -115,7 +123,7 @@ def side_remarks(side: SideGate) -> list[str]:
     return remarks + _left_out(side)
 
 
-def _left_out(side: SideGate) -> list[str]:
+def _left_out(side: Decision) -> list[str]:
     """What the machine spoilt: by rule in a run in turns, by its ratio where two are compared."""
     if side.comparison is None:
         return []
@@ -125,7 +133,7 @@ def _left_out(side: SideGate) -> list[str]:
     return [f"left out of the judgement: up to {percent(most)} of a stage's samples, spoilt"]
 
 
-def _longest(side: SideGate) -> tuple[str, float] | None:
+def _longest(side: Decision) -> tuple[str, float] | None:
     if side.comparison is None:
         return None
     seen = dict(side.detectable)
@@ -134,7 +142,7 @@ def _longest(side: SideGate) -> tuple[str, float] | None:
     return None if row is None else (row.stage, seen[row.stage])
 
 
-def gate_sentence(gated: Gated) -> str:
+def gate_sentence(gated: Result) -> str:
     """The whole outcome in a line."""
     if gated.missing:
         names = ", ".join(gated.missing)
@@ -154,7 +162,7 @@ def gate_sentence(gated: Gated) -> str:
     )
 
 
-def gate_remarks(gated: Gated) -> list[str]:
+def gate_remarks(gated: Result) -> list[str]:
     """Which sides only one of the runs has, or was asked for: they are not compared."""
     if not gated.sides and not gated.missing:
         return []
@@ -164,7 +172,7 @@ def gate_remarks(gated: Gated) -> list[str]:
     ]
 
 
-def gate_document(gated: Gated) -> dict[str, Any]:
+def gate_document(gated: Result) -> dict[str, Any]:
     """The outcome for programs; documented in docs/gate.md."""
     return {
         "schema": GATE_SCHEMA,
@@ -181,11 +189,9 @@ def gate_document(gated: Gated) -> dict[str, Any]:
     }
 
 
-def _side_document(side: SideGate) -> dict[str, Any]:
+def _side_document(side: Decision) -> dict[str, Any]:
     seen = dict(side.detectable)
-    judgement = side.judgement
     stages = side.comparison.stages if side.comparison else ()
-    verdicts = judgement.verdicts if judgement else ()
     return {
         "label": side.label,
         "differences": [asdict(one) for one in side.differences],
@@ -194,13 +200,13 @@ def _side_document(side: SideGate) -> dict[str, Any]:
         "is_same_code": side.is_same_code,
         "launches": list(side.launches),
         "fewest_launches": side.fewest_launches,
-        "culprit": judgement.culprit if judgement else None,
-        "followers": list(judgement.followers) if judgement else [],
+        "culprit": side.culprit,
+        "followers": list(side.followers),
         "left_out": dict(side.comparison.skipped.by_rule) if side.comparison else {},
         "calibration": asdict(known) if (known := side.policy.calibration) else None,
         "verdicts": [
             _verdict_document(row, verdict, seen.get(row.stage))
-            for row, verdict in zip(stages, verdicts, strict=True)
+            for row, verdict in zip(stages, side.verdicts, strict=True)
         ],
     }
 

@@ -1,6 +1,6 @@
 """The gate's outcome as GitHub-flavoured Markdown, for job summaries and pull requests."""
 
-from depthprof.records import Gated
+from depthprof.records import Result
 from depthprof.report.gated import (
     HEAD,
     WORDS,
@@ -14,7 +14,7 @@ from depthprof.report.gated import (
 from depthprof.report.markdown import escaped, table
 
 
-def gate_markdown(gated: Gated) -> str:
+def gate_markdown(gated: Result) -> str:
     """Write the outcome of every side with its table."""
     parts = [f"# depthprof gate: {WORDS[gated.exit_code]}", "", escaped(gate_title(gated)), ""]
     if gated.missing or not gated.sides:

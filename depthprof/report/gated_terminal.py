@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from depthprof.records import Gated, SideGate
+from depthprof.records import Decision, Result
 from depthprof.report.gated import (
     HEAD,
     gate_remarks,
@@ -17,7 +17,7 @@ from depthprof.report.gated import (
 from depthprof.report.terminal import ROOMY_COLUMNS, STYLES, print_remark
 
 
-def print_gated(gated: Gated, console: Console) -> None:
+def print_gated(gated: Result, console: Console) -> None:
     """Print a table a side, the sentence and remarks to a console of any width from 80 up."""
     console.print(Text(gate_title(gated), style="bold"))
     console.print()
@@ -29,7 +29,7 @@ def print_gated(gated: Gated, console: Console) -> None:
         print_remark(remark, console)
 
 
-def _print_side(side: SideGate, console: Console) -> None:
+def _print_side(side: Decision, console: Console) -> None:
     rows = list(gate_rows(side))
     if rows:
         roomy = console.width >= ROOMY_COLUMNS

@@ -5,7 +5,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from depthprof.records import DEVICE_STAGES, STAGES, Drilled, Judged, Status, TimerView
+from depthprof.records import (
+    DEVICE_STAGES,
+    STAGES,
+    Drilled,
+    Result,
+    StageSummary,
+    Status,
+    TimerView,
+)
 from depthprof.report import active, found, wording
 from depthprof.report import drilled as inside
 from depthprof.report.pages import template
@@ -23,7 +31,7 @@ ON_THE_HOST = CAPTIONS | {"telemetry": "What the host did meanwhile"}
 """The captions where no side is on a GPU."""
 
 
-def html(judged: Judged, figures: Mapping[str, str]) -> str:
+def html(judged: Result, figures: Mapping[str, str]) -> str:
     """Write the report; `figures` are SVG texts by name, put into the file as data."""
     run = judged.run
     captions = CAPTIONS if active.uses_gpu(run) else ON_THE_HOST
@@ -39,12 +47,12 @@ def html(judged: Judged, figures: Mapping[str, str]) -> str:
         floor_legend=found.floor_legend(judged),
         legend=wording.DEVICE_LEGEND if device_rows(judged) else "",
         remarks=wording.remarks(judged),
-        facts=wording.facts(run),
+        facts=wording.facts(judged),
         figures=[(name, captions[name], _data_uri(svg)) for name, svg in figures.items()],
         timers=_timers(judged),
         active_title=active.title(run),
-        active_rows=active.activity_rows(run),
-        active_notes=active.activity_notes(run),
+        active_rows=active.activity_rows(judged.measured.activity),
+        active_notes=active.activity_notes(judged.measured.activity),
         launches=run.launches,
         workloads=_workloads(judged),
         labels=[side.label for side in run.sides],
@@ -70,7 +78,7 @@ def _inside(drilled: Drilled | None) -> dict[str, Any] | None:
     }
 
 
-def _tone(judged: Judged) -> str:
+def _tone(judged: Result) -> str:
     """How the first sentence is marked: by the verdicts, whatever the exit code makes of them."""
     statuses = {row.status for row in rows(judged)}
     if judged.run.failures or Status.SLOWER in statuses:
@@ -82,42 +90,30 @@ def _data_uri(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
-def _timers(judged: Judged) -> list[dict[str, Any]]:
+def _timers(judged: Result) -> list[dict[str, Any]]:
     """By side on a GPU: the naive timer's figures beside what happened, a line a stage."""
-    outcome = judged.comparison or judged.profile
-    views = outcome.timers if outcome else ()
     made = []
-    for number, (side, view) in enumerate(zip(judged.run.sides, views, strict=True)):
+    for number, side in enumerate(judged.run.sides):
+        view, stages = judged.measured.timers[number], judged.measured.sides[number]
         if not is_asynchronous(judged.run, number):
             continue
-        lines = [_timer_line(judged, side.name, stage, view) for stage in STAGES]
+        lines = [_timer_line(stage, stages[stage], view) for stage in STAGES]
         made.append({"label": side.label, "lines": lines, "sentence": wording.timer_sentence(view)})
     return made
 
 
-def _timer_line(judged: Judged, side: str, stage: str, view: TimerView) -> tuple[str, ...]:
+def _timer_line(stage: str, known: StageSummary, view: TimerView) -> tuple[str, ...]:
     naive = view.host_ns.get(stage)
-    summaries = _summaries(judged, side)
-    device = summaries[stage].device_ns if stage in DEVICE_STAGES else None
+    device = known.device_ns if stage in DEVICE_STAGES else None
     return (
         stage,
         "no such stage" if naive is None else duration(naive),
-        duration(summaries[stage].host_ns),
+        duration(known.host_ns),
         "" if device is None else duration(device),
     )
 
 
-def _summaries(judged: Judged, side: str) -> dict[str, Any]:
-    if judged.comparison is not None:
-        return {
-            row.stage: row.baseline if side == "a" else row.candidate
-            for row in judged.comparison.stages
-        }
-    stages = judged.profile.stages if judged.profile else ()
-    return {name: summary for name, _, summary in stages}
-
-
-def _workloads(judged: Judged) -> list[tuple[str, list[str], bool]]:
+def _workloads(judged: Result) -> list[tuple[str, list[str], bool]]:
     """A line a field: the value of each side, and whether they differ."""
     columns = [
         asdict(side.workload) | {"threads": side.threads, "device": side.device}

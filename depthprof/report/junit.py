@@ -7,14 +7,14 @@ testcase; failure, error or skipped below it).
 import re
 from xml.etree import ElementTree
 
-from depthprof.records import Gated, SideGate, Status
+from depthprof.records import Decision, Result, Status
 from depthprof.report.gated import GateRow, gate_rows, gate_sentence, gate_title, side_sentence
 
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold (section 2.2)."""
 
 
-def junit(gated: Gated) -> str:
+def junit(gated: Result) -> str:
     """Write the outcome as JUnit XML."""
     root = ElementTree.Element("testsuites", name="depthprof gate")
     for side in gated.sides:
@@ -52,7 +52,7 @@ def _suite(root: ElementTree.Element, name: str, cases: list[ElementTree.Element
     suite.set("tests", str(len(cases)))
 
 
-def _case(side: SideGate, row: GateRow) -> ElementTree.Element:
+def _case(side: Decision, row: GateRow) -> ElementTree.Element:
     case = ElementTree.Element("testcase", classname=_clean(side.label), name=row.stage)
     text = f"{row.stage}: {row.status.value}, {row.reason}"
     if row.status is Status.SLOWER and "slower" in side.policy.fail_on:
@@ -65,7 +65,7 @@ def _case(side: SideGate, row: GateRow) -> ElementTree.Element:
     return case
 
 
-def _refused(side: SideGate) -> ElementTree.Element:
+def _refused(side: Decision) -> ElementTree.Element:
     case = ElementTree.Element("testcase", classname=_clean(side.label), name="comparable")
     _add(case, "error", "refused", side_sentence(side))
     return case

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from depthprof.records import Drilled, Judged
+from depthprof.records import Drilled, Result
 from depthprof.report import active, found, wording
 from depthprof.report import drilled as inside
 from depthprof.report.rows import Row, device_rows
 
 
-def markdown(judged: Judged) -> str:
+def markdown(judged: Result) -> str:
     """Write sentence, table, remarks, conditions and environment."""
     parts = [f"# depthprof: {escaped(wording.title(judged.run))}", ""]
     parts += [f"**{escaped(wording.sentence(judged))}**", ""]
@@ -23,7 +23,7 @@ def markdown(judged: Judged) -> str:
     if judged.drilled is not None:
         parts += _inside(judged.drilled)
     parts += ["", "## Conditions", ""]
-    parts += table(("", ""), wording.facts(judged.run))
+    parts += table(("", ""), wording.facts(judged))
     parts += _active(judged)
     parts += ["", "## Environment", ""]
     parts += table(("", ""), _environment(judged))
@@ -32,7 +32,7 @@ def markdown(judged: Judged) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _findings(judged: Judged) -> list[str]:
+def _findings(judged: Result) -> list[str]:
     """All findings as a table, the evidence in its last column."""
     known = found.finding_rows(judged)
     if not known:
@@ -51,8 +51,9 @@ def _findings(judged: Judged) -> list[str]:
     ]
 
 
-def _active(judged: Judged) -> list[str]:
-    rows, notes = active.activity_rows(judged.run), active.activity_notes(judged.run)
+def _active(judged: Result) -> list[str]:
+    known = judged.measured.activity
+    rows, notes = active.activity_rows(known), active.activity_notes(known)
     if not rows and not notes:
         return []
     labels = [side.label for side in judged.run.sides]
@@ -70,7 +71,7 @@ def _inside(drilled: Drilled) -> list[str]:
     return [*parts, *(f"- {escaped(remark)}" for remark in inside.remarks(drilled))]
 
 
-def _environment(judged: Judged) -> list[tuple[str, str]]:
+def _environment(judged: Result) -> list[tuple[str, str]]:
     known = asdict(judged.run.environment).items()
     return [(name, str(value)) for name, value in known if value is not None]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from depthprof.records import TOTAL, Judged, StageComparison, StageSummary, Status, Verdict
+from depthprof.records import TOTAL, Result, StageComparison, StageSummary, Status, Verdict
 from depthprof.report import wording
 from depthprof.units import duration, percent, times
 
@@ -27,7 +27,7 @@ class Row:
         return self.stage == TOTAL
 
 
-def head(judged: Judged) -> tuple[str, ...]:
+def head(judged: Result) -> tuple[str, ...]:
     """Names of the columns."""
     if judged.comparison is None:
         return ("stage", "median", "spread", "interval of the median", "share")
@@ -36,15 +36,16 @@ def head(judged: Judged) -> tuple[str, ...]:
     return ("stage", first, second, "ratio", interval, "verdict", "share")
 
 
-def rows(judged: Judged) -> list[Row]:
+def rows(judged: Result) -> list[Row]:
     """The rows of a comparison or of a profile, the total last."""
     if judged.comparison is not None and judged.judgement is not None:
         verdicts = judged.judgement
         return [_compared(row, verdicts.verdict(row.stage)) for row in judged.comparison.stages]
-    return [_profiled(*stage) for stage in judged.profile.stages] if judged.profile else []
+    known = judged.measured
+    return [_profiled(name, known.clocks[name], one) for name, one in known.sides[0].items()]
 
 
-def device_rows(judged: Judged) -> bool:
+def device_rows(judged: Result) -> bool:
     """Whether any row is judged by the device's clock."""
     return any(row.cells[0].endswith(wording.DEVICE_MARK) for row in rows(judged))
 

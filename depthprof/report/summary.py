@@ -8,33 +8,28 @@ from typing import Any
 from depthprof.records import (
     WARM_UP_TURN,
     Comparison,
+    Decision,
     Estimate,
-    Judged,
-    Judgement,
-    Profile,
+    Result,
     Side,
     StageComparison,
     StageSummary,
     Verdict,
 )
 from depthprof.report import found
-from depthprof.verdict.activity import activity
 from depthprof.verdict.timer_view import is_asynchronous
 
 SUMMARY_SCHEMA = 1
 
 
-def summary(judged: Judged, folder: Path | None = None) -> dict[str, Any]:
+def summary(judged: Result, folder: Path | None = None) -> dict[str, Any]:
     """Give the documented summary of a judged run; strict JSON, without samples.
 
     Args:
         judged: the run and its outcome. folder: where its report was written, if it was.
     """
-    outcome = judged.comparison or judged.profile
-    if outcome is None:
-        raise ValueError("a judged run has a comparison or a profile")
-    run = judged.run
-    active = activity(run)
+    run, known = judged.run, judged.measured
+    active = known.activity
     document: dict[str, Any] = {
         "schema": SUMMARY_SCHEMA,
         "kind": "comparison" if judged.comparison else "profile",
@@ -43,20 +38,23 @@ def summary(judged: Judged, folder: Path | None = None) -> dict[str, Any]:
     }
     if judged.comparison and judged.judgement:
         document |= _compared(judged.comparison, judged.judgement, run.sides[1])
-    elif judged.profile:
+    else:
         drilled = judged.drilled
-        document |= _profiled(judged.profile)
+        document["stages"] = [
+            {"stage": name, "clock": known.clocks[name], **_figures(one)}
+            for name, one in known.sides[0].items()
+        ]
         document["drilled"] = None if drilled is None else asdict(drilled)
     finite: dict[str, Any] = _finite(
         document
         | {
             "timer_view": [
                 asdict(view) if is_asynchronous(run, side) else None
-                for side, view in enumerate(outcome.timers)
+                for side, view in enumerate(known.timers)
             ],
             "findings": found.findings_document(judged),
             "floors": found.floors_document(judged),
-            "skipped_samples": asdict(outcome.skipped),
+            "skipped_samples": asdict(known.skipped),
             "pictures": [asdict(picture) for picture in run.pictures],
             "left_out": [asdict(one) for one in run.left_out],
             "failures": [asdict(failure) for failure in run.failures],
@@ -75,7 +73,7 @@ def summary(judged: Judged, folder: Path | None = None) -> dict[str, Any]:
     return finite
 
 
-def _compared(comparison: Comparison, judgement: Judgement, candidate: Side) -> dict[str, Any]:
+def _compared(comparison: Comparison, judgement: Decision, candidate: Side) -> dict[str, Any]:
     return {
         "candidate": _side(candidate),
         "verdicts": [_verdict(row, judgement.verdict(row.stage)) for row in comparison.stages],
@@ -87,15 +85,6 @@ def _compared(comparison: Comparison, judgement: Judgement, candidate: Side) -> 
         "confidence": comparison.confidence,
         "look": comparison.look,
         "neighbours_ratio": comparison.neighbours_ratio,
-    }
-
-
-def _profiled(profile: Profile) -> dict[str, Any]:
-    return {
-        "stages": [
-            {"stage": stage, "clock": clock, **_figures(summary)}
-            for stage, clock, summary in profile.stages
-        ]
     }
 
 

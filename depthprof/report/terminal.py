@@ -6,8 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from depthprof.advice import find
-from depthprof.records import Judged
+from depthprof.records import Result
 from depthprof.report import found, wording
 from depthprof.report.rows import device_rows, head, rows
 
@@ -23,10 +22,10 @@ STYLES = {
 }
 
 
-def print_judged(judged: Judged, console: Console) -> None:
+def print_judged(judged: Result, console: Console) -> None:
     """Print conditions, table, sentence and remarks to a console of any width from 80 up."""
     console.print(Text(wording.title(judged.run), style="bold"))
-    _print_pairs(wording.facts(judged.run), console)
+    _print_pairs(wording.facts(judged), console)
     console.print()
     console.print(_table(judged, 1 if console.width < ROOMY_COLUMNS else 3))
     console.print()
@@ -50,7 +49,7 @@ def _print_pairs(pairs: Sequence[tuple[str, str]], console: Console) -> None:
     console.print(table)
 
 
-def _table(judged: Judged, gap: int) -> Table:
+def _table(judged: Result, gap: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, gap, 0, 0))
     for name in head(judged):
         table.add_column(Text(name), justify="left" if name in LEFT else "right", no_wrap=True)
@@ -63,8 +62,8 @@ def _table(judged: Judged, gap: int) -> Table:
     return table
 
 
-def _print_findings(judged: Judged, console: Console) -> None:
-    findings = find(judged)
+def _print_findings(judged: Result, console: Console) -> None:
+    findings = judged.measured.findings
     if not findings:
         return
     console.print(Text(found.heading(judged), style="bold"))

@@ -3,10 +3,10 @@
 from depthprof.records import (
     TOTAL,
     WARM_UP_TURN,
+    Decision,
     Failure,
-    Judged,
-    Judgement,
     Memory,
+    Result,
     Run,
     Side,
     SkippedSamples,
@@ -74,8 +74,9 @@ def _shortened(label: str, width: int) -> str:
     return label if len(label) <= width else f"...{label[3 - width :]}"
 
 
-def facts(run: Run) -> list[tuple[str, str]]:
+def facts(judged: Result) -> list[tuple[str, str]]:
     """The conditions of the run as pairs of a word and a text, one line each."""
+    run = judged.run
     side = run.sides[0]
     lines = [("workload", describe_workload(side))]
     if run.is_comparison:
@@ -86,7 +87,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
     lines += [("weights", text) for text in dict.fromkeys(_weights(run))]
     lines += picture_lines(run)
     lines.append(("measured", _measured(run)))
-    lines += activity_lines(run, headings(run))
+    lines += activity_lines(run, judged.measured.activity, headings(run))
     lines += [("memory", text) for text in memory(run)]
     lines += [("note", note) for note in dict.fromkeys(n for one in run.sides for n in one.notes)]
     return lines
@@ -153,23 +154,23 @@ def share(stage: str, summary: StageSummary) -> str:
     return "<0.1 %" if 0 < summary.share_ratio < 0.001 else percent(summary.share_ratio)
 
 
-def sentence(judged: Judged) -> str:
+def sentence(judged: Result) -> str:
     """The one sentence under the table: the judgement's, or where a profile's time goes."""
     if judged.judgement is not None:
         return judged.judgement.sentence
-    stages = judged.profile.stages if judged.profile else ()
-    shares = {name: s for name, _, s in stages if name != TOTAL and s.share_ratio is not None}
+    (stages,) = judged.measured.sides
+    shares = {name: s for name, s in stages.items() if name != TOTAL and s.share_ratio is not None}
     if not shares:
         return ""
     longest = max(shares, key=lambda name: shares[name].share_ratio or 0.0)
-    whole = next(summary for name, _, summary in stages if name == TOTAL)
+    whole = stages[TOTAL]
     return (
         f"{longest} takes {percent(shares[longest].share_ratio or 0.0)} of an iteration of"
         f" {duration(whole.median_ns.value)}."
     )
 
 
-def unsure(judged: Judged) -> list[str]:
+def unsure(judged: Result) -> list[str]:
     """Why stages are undecided, a line for each reason, and what would decide them."""
     if judged.comparison is None or judged.judgement is None:
         return []
@@ -189,7 +190,7 @@ def _without_interval(row: StageComparison, verdict: Verdict) -> str:
     return verdict.reason.text.removeprefix(f"ratio {times(row.ratio.low, row.ratio.high)}: ")
 
 
-def followers(judgement: Judgement) -> list[str]:
+def followers(judgement: Decision) -> list[str]:
     """The other slower stages, where there are any."""
     return [f"also slower: {', '.join(judgement.followers)}"] if judgement.followers else []
 
@@ -202,7 +203,7 @@ def left_out(skipped: SkippedSamples, what: str = "judgement") -> list[str]:
     return [f"left out of the {what}: {rules}"]
 
 
-def larger_budget(judged: Judged) -> list[str]:
+def larger_budget(judged: Result) -> list[str]:
     """How long enough pairs would take at the pace of this run, where there are too few."""
     rows = judged.comparison.stages if judged.comparison else ()
     few = next((r for r in rows if r.problem and r.problem.code == "too_few_pairs"), None)
@@ -212,7 +213,7 @@ def larger_budget(judged: Judged) -> list[str]:
     return [f"at this pace --budget {needed_s:.0f} would give enough pairs"]
 
 
-def remarks(judged: Judged) -> list[str]:
+def remarks(judged: Result) -> list[str]:
     """What else a reader must know: followers, timers, left-out samples, failures."""
     lines = [f"FAILED {describe_failure(judged.run, item)}" for item in judged.run.failures]
     if judged.judgement:
@@ -220,10 +221,9 @@ def remarks(judged: Judged) -> list[str]:
     lines += unsure(judged)
     lines += larger_budget(judged)
     lines += timer_sentences(judged)
-    outcome = judged.comparison or judged.profile
-    if outcome is not None:
-        lines += left_out(outcome.skipped, "judgement" if judged.comparison else "figures")
-    if judged.comparison and judged.comparison.per == "picture":
+    what = "judgement" if judged.comparison else "figures"
+    lines += left_out(judged.measured.skipped, what)
+    if judged.measured.per == "picture":
         lines.append("the batches differ, so every figure is per picture")
     if judged.run.is_comparison and not judged.run.shared:
         lines.append(
@@ -235,10 +235,10 @@ def remarks(judged: Judged) -> list[str]:
     return lines
 
 
-def conditions(judged: Judged) -> list[str]:
+def conditions(judged: Result) -> list[str]:
     """What the machine did, and what it is known to be able to tell apart."""
     lines = []
-    by_cpu = [stage for stage, clock in _clocks(judged) if clock == "cpu"]
+    by_cpu = [stage for stage, clock in judged.measured.clocks.items() if clock == "cpu"]
     if by_cpu:
         lines.append(
             f"{', '.join(by_cpu)}: {'judged' if judged.comparison else 'timed'} by CPU time,"
@@ -253,20 +253,11 @@ def conditions(judged: Judged) -> list[str]:
     return lines
 
 
-def _clocks(judged: Judged) -> list[tuple[str, str]]:
-    """Every stage with the clock that times it."""
-    if judged.comparison is not None:
-        return [(row.stage, row.clock) for row in judged.comparison.stages]
-    return [(stage, clock) for stage, clock, _ in judged.profile.stages] if judged.profile else []
-
-
-def timer_sentences(judged: Judged) -> list[str]:
+def timer_sentences(judged: Result) -> list[str]:
     """What a host timer without a sync stage would have blamed, where it would have."""
-    outcome = judged.comparison or judged.profile
-    timers = outcome.timers if outcome else ()
     return [
         f"{side.label}: {timer_sentence(view)}"
-        for side, view in zip(judged.run.sides, timers, strict=True)
+        for side, view in zip(judged.run.sides, judged.measured.timers, strict=True)
         if view.wait_ns >= BLAME_WORTH_NS
     ]
 

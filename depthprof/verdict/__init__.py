@@ -3,8 +3,8 @@
 Within a run the pair is the unit of evidence, between runs the process.
 """
 
-from depthprof.verdict.comparison import compare, profile
+from depthprof.verdict.comparison import compare
 from depthprof.verdict.digests import digest
 from depthprof.verdict.two_runs import compare_digests
 
-__all__ = ["compare", "compare_digests", "digest", "profile"]
+__all__ = ["compare", "compare_digests", "digest"]

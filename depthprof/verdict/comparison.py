@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from depthprof.records import (
-    TOTAL,
     Comparison,
     Estimate,
     Policy,
-    Profile,
     Reason,
     Run,
     SkippedSamples,
@@ -37,13 +35,14 @@ from depthprof.verdict.evidence import UNLIKE, Evidence, absent_stage, evidence
 from depthprof.verdict.pairing import Pairs, by_launch, pair_blocks
 from depthprof.verdict.quality import Flags, Floats, Integers
 from depthprof.verdict.summaries import summaries
-from depthprof.verdict.timer_view import timer_view
 
 SHOWN_ALL_THE_SAME = ("spoilt", "too_few_processes")
 """Problems that leave a ratio to be shown, though none to be judged."""
 
 
-def compare(run: Run, policy: Policy, *, is_last: bool = True) -> Comparison:
+def compare(
+    run: Run, policy: Policy, *, known: Evidence | None = None, is_last: bool = True
+) -> Comparison:
     """Compare the two sides of a run stage by stage.
 
     An interval reaches as far as either of two does: the pairs' (signed rank), and the launches'
@@ -59,6 +58,7 @@ def compare(run: Run, policy: Policy, *, is_last: bool = True) -> Comparison:
 
     Args:
         run: of two sides. policy: its confidence counts.
+        known: the run's evidence, where it was gathered before.
         is_last: launches too few to tell their spread leave layouts all the room they can have.
             While a run's launches follow each other the first ones are looked at without, to see
             whether they have been heard enough.
@@ -68,11 +68,10 @@ def compare(run: Run, policy: Policy, *, is_last: bool = True) -> Comparison:
     """
     if not run.is_comparison:
         raise ValueError("a comparison needs a run of two sides")
-    names = (*run.samples.stages, TOTAL)
-    shared = shared_confidence(policy.confidence, len(names))
+    known = known or evidence(run)
+    shared = shared_confidence(policy.confidence, len(known.names))
     batches = _divisors(run)
-    known = evidence(run)
-    sides = [summaries(run, known, side, shared, batches[side]) for side in (0, 1)]
+    sides = [summaries(known, side, shared, batches[side]) for side in (0, 1)]
     pairs = pair_blocks(known)
     look = look_number(len(pairs.launch))
     confidence = 1 - (1 - shared) * look_share(look)
@@ -87,10 +86,9 @@ def compare(run: Run, policy: Policy, *, is_last: bool = True) -> Comparison:
                 (confidence, by_launches),
                 _Processes(launches, run.shared, is_last),
             )
-            for column, (name, a, b) in enumerate(zip(names, *sides, strict=True))
+            for column, (name, a, b) in enumerate(zip(known.names, *sides, strict=True))
         ),
-        timers=tuple(timer_view(run, side) for side in (0, 1)),
-        skipped=_skipped(known, pairs),
+        skipped=skipped_samples(known, pairs),
         per="iteration" if batches == (1, 1) else "picture",
         confidence=policy.confidence,
         look=look,
@@ -98,22 +96,14 @@ def compare(run: Run, policy: Policy, *, is_last: bool = True) -> Comparison:
     )
 
 
-def profile(run: Run, policy: Policy) -> Profile:
+def medians(known: Evidence, policy: Policy) -> tuple[StageSummary, ...]:
     """Summarise the one side of a run stage by stage, the total last.
 
     The medians' intervals hold at every look there was or could have been, as in `compare`.
     """
-    names = (*run.samples.stages, TOTAL)
-    known = evidence(run)
-    shared = shared_confidence(policy.confidence, len(names))
+    shared = shared_confidence(policy.confidence, len(known.names))
     blocks = len(np.unique(np.stack([known.launch, known.turn]), axis=1).T)
-    confidence = 1 - (1 - shared) * look_share(look_number(blocks))
-    side = summaries(run, known, 0, confidence)
-    return Profile(
-        stages=tuple(zip(names, known.clocks, side, strict=True)),
-        timers=(timer_view(run, 0),),
-        skipped=_skipped(known, None),
-    )
+    return summaries(known, 0, 1 - (1 - shared) * look_share(look_number(blocks)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +281,8 @@ def _widened(
     return Estimate(pairs.value, low, high, pairs.confidence)
 
 
-def _skipped(known: Evidence, pairs: Pairs | None) -> SkippedSamples:
+def skipped_samples(known: Evidence, pairs: Pairs | None = None) -> SkippedSamples:
+    """Count the samples that were rejected, by rule, and those whose block has no partner."""
     by_rule = dict(known.sound.by_rule)
     if pairs is not None and pairs.unpaired_samples:
         by_rule["block without its partner"] = pairs.unpaired_samples

@@ -2,48 +2,43 @@
 
 import math
 from dataclasses import replace
-from statistics import stdev
+from statistics import NormalDist
 
-from depthprof import verdict as comparing
 from depthprof.errors import EXIT_INCONCLUSIVE, EXIT_PASS, EXIT_REFUSED, EXIT_SLOWER
 from depthprof.records import (
     TOTAL,
-    WARM_UP_TURN,
     Comparison,
+    Decision,
     Estimate,
-    Judged,
-    Judgement,
     Policy,
     Reason,
+    Result,
     Run,
     StageComparison,
     Status,
     Verdict,
 )
 from depthprof.records.judgement import CLEARANCE
-from depthprof.stats.interim import MORE_LAUNCHES, Look, launch_share
-from depthprof.stats.paired import FEWEST_LAUNCHES, LAYOUT_RATIO, fewest_processes, student_quantile
+from depthprof.stats.paired import FEWEST_LAUNCHES, LAYOUT_RATIO, shared_confidence
 from depthprof.units import duration, percent, times
+from depthprof.verdict.analysis import analyse
 from depthprof.verdict.headline import REMEDY, failure_sentence, remedy_of, sentence
 
-CLEAR_RATIO = 1.5
-"""From this ratio on a stage that is SLOWER is a clear case."""
-
-SMALL_BESIDE_RATIO = 0.5
-"""What is surely below this part of a clear case's difference is not waited for."""
+POWER = 0.95
+"""Probability with which a minimum detectable change is found."""
 
 
-def judge(run: Run, policy: Policy) -> Judged:
-    """Judge a run: its comparison and verdicts, or its profile where it has one side."""
-    if not run.is_comparison:
-        failed = EXIT_REFUSED if run.failures else EXIT_PASS
-        return Judged(run, policy, failed, profile=comparing.profile(run, policy))
-    comparison = comparing.compare(run, policy)
+def judge(run: Run, policy: Policy) -> Result:
+    """Judge a run: its analysis, and where it has two sides what is decided of them."""
+    analysis = analyse(run, policy)
+    comparison = analysis.comparison
+    if comparison is None:
+        return Result(policy, EXIT_REFUSED if run.failures else EXIT_PASS, analysis=analysis)
     labels = (run.sides[0].label, run.sides[1].label)
-    judgement = decide(comparison, policy, labels, remedy_of(comparison))
+    decision = decide(comparison, policy, labels, remedy_of(comparison))
     if run.failures:
-        judgement = replace(judgement, sentence=failure_sentence(run), exit_code=EXIT_REFUSED)
-    return Judged(run, policy, judgement.exit_code, comparison=comparison, judgement=judgement)
+        decision = replace(decision, sentence=failure_sentence(run), exit_code=EXIT_REFUSED)
+    return Result(policy, decision.exit_code, (decision,), analysis)
 
 
 def decide(
@@ -51,7 +46,7 @@ def decide(
     policy: Policy,
     labels: tuple[str, str] = ("a", "b"),
     remedy: str = REMEDY,
-) -> Judgement:
+) -> Decision:
     """Decide on every stage and the whole, name the culprit, and set the exit code.
 
     The culprit is the slower stage with the largest absolute difference: a stage much changed
@@ -65,13 +60,16 @@ def decide(
     slower = _slower_stages(comparison, verdicts)
     culprit = slower[0] if slower else None
     explained = None if culprit is None else _explained_ratio(comparison, culprit)
-    return Judgement(
+    return Decision(
+        policy=policy,
+        comparison=comparison,
         verdicts=verdicts,
         culprit=culprit,
         followers=tuple(slower[1:]),
         explained_ratio=explained,
         sentence=sentence(comparison, verdicts, culprit, explained, policy, labels, remedy),
         exit_code=exit_code(verdicts, policy),
+        detectable=detectable(comparison, policy),
     )
 
 
@@ -100,6 +98,41 @@ def exit_code(verdicts: tuple[Verdict, ...], policy: Policy) -> int:
         return EXIT_SLOWER
     undecided = statuses & {Status.INCONCLUSIVE, Status.INCOMPARABLE}
     return EXIT_INCONCLUSIVE if undecided and "inconclusive" in policy.fail_on else EXIT_PASS
+
+
+def detectable(comparison: Comparison, policy: Policy) -> tuple[tuple[str, float], ...]:
+    """By stage, the smallest slow-down that would have been found with 95 %.
+
+    The standard error is the interval's half-width over the normal quantile of its confidence.
+    Stages without an interval are left out.
+    """
+    shared = shared_confidence(policy.confidence, len(comparison.stages))
+    quantile = NormalDist().inv_cdf((1 + shared) / 2)
+    found = []
+    for row in comparison.stages:
+        if row.ratio is not None and row.difference_ns is not None and row.ratio.low > 0:
+            half = math.log(row.ratio.high / row.ratio.low) / 2
+            needed = policy.needed(row.stage, row.baseline.median_ns.value)
+            found.append((row.stage, detectable_ratio(needed, half, half / quantile)))
+    return tuple(found)
+
+
+def detectable_ratio(
+    needed: tuple[float, float], half: float, error: float, half_error: float = 0.0
+) -> float:
+    """Minimum detectable change: the smallest slow-down called SLOWER with probability POWER.
+
+    Its estimate must reach what is needed, and its interval clear a part of it: so the change lies
+    above that part by the interval's half-width, and above both by 1.645 standard errors.
+
+    Args:
+        needed: as `Policy.needed` gives it. half: half-width of the interval of the log ratio.
+        error: standard error of the log ratio. half_error: of the half-width.
+    """
+    clear, reach = map(math.log1p, needed)
+    chance = NormalDist().inv_cdf(POWER)
+    surely = clear + half + chance * math.hypot(error, half_error)
+    return math.expm1(max(surely, reach + chance * error))
 
 
 def _decide_by_ratio(
@@ -236,99 +269,3 @@ def _explained_ratio(comparison: Comparison, culprit: str) -> float | None:
     if part is None or whole is None or whole.low <= 0:
         return None
     return part.value / whole.value
-
-
-def look_at(run: Run, policy: Policy, may_grow: bool = False) -> Look:
-    """Say whether measuring may end: all stages decided, or all medians of a profile precise.
-
-    A comparison may be ended by its verdicts because its intervals hold at all looks at once
-    (stats.look_share). More turns of a launch do not change what its memory layout does: where its
-    launches' scatter keeps a stage undecided, more of them are asked for, if they would decide it,
-    the run `may_grow` and there is no clear case; if not, it is waited for no longer.
-    A profile has no verdict; it ends once every median's interval is narrow: half-width at most a
-    quarter of the threshold, or half the floor (fixed-width intervals: Chow and Robbins, Ann. Math.
-    Stat. 36 (1965) 457-462).
-    """
-    if not run.is_comparison:
-        rows = comparing.profile(run, policy).stages
-        narrow = all(_narrow(summary.median_ns, policy) for _, _, summary in rows)
-        return Look.END if narrow else Look.GO_ON
-    heard = len({int(launch) for launch in run.samples.launch[run.samples.turn != WARM_UP_TURN]})
-    is_last = heard >= fewest_processes(shared=run.shared)
-    comparison = comparing.compare(run, policy, is_last=is_last)
-    waiting = undecided(comparison, policy)
-    scattering = [row for row in waiting if row.scatters]
-    more = heard + MORE_LAUNCHES
-    error = (1 - comparison.confidence) / len(comparison.stages) * launch_share(more, run.shared)
-    may_grow = may_grow and not _clear_ns(comparison, policy)
-    if may_grow and any(_would_decide(row, policy, more, 1 - error) for row in scattering):
-        return Look.MORE_LAUNCHES
-    if len(scattering) < len(waiting):
-        return Look.GO_ON
-    return Look.SCATTERED if waiting else Look.END
-
-
-def undecided(comparison: Comparison, policy: Policy) -> list[StageComparison]:
-    """Stages that are waited for.
-
-    Those are all that are INCONCLUSIVE, but where a clear case is decided, not what is small
-    beside it.
-
-    A case is clear where a stage is slower by half or more. Then an undecided stage is not waited
-    for if its difference is surely below half of that stage's: it can be neither culprit nor the
-    exit code's cause. Such stages stay INCONCLUSIVE, and their reason is said.
-    """
-    small_ns = SMALL_BESIDE_RATIO * _clear_ns(comparison, policy)
-    return [
-        row
-        for row in comparison.stages
-        if decide_stage(row, policy)[0] is Status.INCONCLUSIVE and not _is_below(row, small_ns)
-    ]
-
-
-def _clear_ns(comparison: Comparison, policy: Policy) -> float:
-    """The difference of the clear case, the largest where there are several; 0: there is none."""
-    clear = [
-        row.difference_ns.value
-        for row in comparison.stages
-        if row.difference_ns is not None and row.stage != TOTAL and _is_clear(row)
-        if decide_stage(row, policy)[0] is Status.SLOWER
-    ]
-    return max(0.0, *clear) if clear else 0.0
-
-
-def _would_decide(row: StageComparison, policy: Policy, launches: int, confidence: float) -> bool:
-    """Whether so many launches would decide a stage, should they scatter as those heard do.
-
-    It is worth starting them if the interval they are expected to give, around the ratio seen so
-    far, fits into the band, or lies beyond it.
-    """
-    if row.ratio is None or len(row.launch_ratios) < FEWEST_LAUNCHES:
-        return False
-    floor = math.log1p(policy.floor_ns / row.baseline.median_ns.value)
-    logs = [math.log(ratio) for ratio in row.launch_ratios]
-    width = student_quantile(launches - 1, confidence) * stdev(logs) / math.sqrt(launches)
-    centre = abs(math.log(row.ratio.value))
-    needed = max(floor, math.log1p(policy.threshold_of(row.stage)))
-    clear = max(CLEARANCE * floor, math.log1p(policy.clearance_of(row.stage)))
-    beyond = centre - clear if centre > needed else 0.0
-    within = max(floor, math.log1p(policy.own_threshold_of(row.stage))) - centre
-    return width < max(beyond, within)
-
-
-def _is_clear(row: StageComparison) -> bool:
-    return row.ratio is not None and row.ratio.value >= CLEAR_RATIO
-
-
-def _is_below(row: StageComparison, limit_ns: float) -> bool:
-    difference = row.difference_ns
-    if difference is None or row.stage == TOTAL:
-        return False
-    return max(abs(difference.low), abs(difference.high)) <= limit_ns
-
-
-def _narrow(median: Estimate, policy: Policy) -> bool:
-    width_ns = median.high - median.low
-    sure = median.confidence >= policy.confidence
-    narrow_ns = math.log1p(policy.threshold_ratio) / 2 * median.value
-    return sure and width_ns <= max(policy.floor_ns, narrow_ns)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from depthprof.records import TOTAL, Digest, Level, Policy, Run
+from depthprof.records import Digest, Level, Policy, Run
 from depthprof.stats.paired import shared_confidence
 from depthprof.verdict.evidence import Evidence, evidence
 from depthprof.verdict.pairing import SideBlocks, by_launch, side_blocks
@@ -18,12 +18,17 @@ def digest(run: Run, policy: Policy, name: str = "") -> Digest:
         run: what was measured. policy: its confidence is the medians' one.
         name: identity of the run.
     """
-    known = evidence(run)
+    return digest_of(evidence(run), policy, name)
+
+
+def digest_of(known: Evidence, policy: Policy, name: str = "") -> Digest:
+    """Sum up a run whose evidence was gathered before; see `digest`."""
+    run = known.run
     levels = tuple(
         level
         for side in range(len(run.sides))
         if (known.side == side).any()
-        for level in _levels(run, known, side, policy)
+        for level in _levels(known, side, policy)
     )
     return Digest(
         name,
@@ -37,13 +42,12 @@ def digest(run: Run, policy: Policy, name: str = "") -> Digest:
     )
 
 
-def _levels(run: Run, known: Evidence, side: int, policy: Policy) -> list[Level]:
-    names = (*run.samples.stages, TOTAL)
-    confidence = shared_confidence(policy.confidence, len(names))
+def _levels(known: Evidence, side: int, policy: Policy) -> list[Level]:
+    confidence = shared_confidence(policy.confidence, len(known.names))
     blocks = side_blocks(known, side)
     return [
         Level(
-            side=run.sides[side].name,
+            side=known.run.sides[side].name,
             stage=name,
             clock=known.clocks[column],
             median_ns=summary.median_ns,
@@ -51,7 +55,7 @@ def _levels(run: Run, known: Evidence, side: int, policy: Policy) -> list[Level]
             spoilt_ratio=0.0 if known.clocks[column] == "cpu" else known.sound.spoilt_ratio(column),
         )
         for column, (name, summary) in enumerate(
-            zip(names, summaries(run, known, side, confidence), strict=True)
+            zip(known.names, summaries(known, side, confidence), strict=True)
         )
     ]
 

@@ -25,6 +25,7 @@ class Evidence:
     """Samples that belong to a turn: rows [m], columns the stages and the total last.
 
     Attributes:
+        run: what was measured.
         launch, turn, side: int64 [m].
         clocks: by column, "host", "device", "cpu" or UNLIKE.
         judged_ns: float64 [m, columns] by the column's clock, NaN where spoilt.
@@ -33,6 +34,7 @@ class Evidence:
         sound: what the machine did.
     """
 
+    run: Run
     launch: Integers
     turn: Integers
     side: Integers
@@ -41,6 +43,11 @@ class Evidence:
     host_ns: Floats
     device_ns: Floats
     sound: Soundness
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return (*self.run.samples.stages, TOTAL)
 
     def absent(self, column: int) -> bool:
         """Whether a side has not one sample of a stage: it does not have the stage."""
@@ -74,6 +81,7 @@ def evidence(run: Run) -> Evidence:
         if clock == "cpu" and sound.cpu_ns is not None:
             judged_ns[:, column] = sound.cpu_ns[:, column]
     return Evidence(
+        run,
         samples.launch[index],
         samples.turn[index],
         side,

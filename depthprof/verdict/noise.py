@@ -16,12 +16,10 @@ import numpy as np
 
 from depthprof.records import (
     STAGES,
-    TOTAL,
     WARM_UP_TURN,
     Calibration,
     Digest,
     Environment,
-    Judged,
     Picture,
     Policy,
     Run,
@@ -30,7 +28,6 @@ from depthprof.records import (
     Status,
     workload_document,
 )
-from depthprof.records.judgement import CLEARANCE
 from depthprof.stats.interim import LAUNCHES, MORE_LAUNCHES, launch_share, look_number
 from depthprof.stats.paired import (
     LAYOUT_RATIO,
@@ -47,11 +44,12 @@ from depthprof.stats.paired import (
     student_quantile,
 )
 from depthprof.storage.machine_files import find_calibration
-from depthprof.verdict.decision import judge
+from depthprof.verdict.comparison import compare
+from depthprof.verdict.decision import POWER, decide, detectable_ratio
 from depthprof.verdict.evidence import evidence
-from depthprof.verdict.pairing import pair_blocks
+from depthprof.verdict.pairing import Pairs, pair_blocks
 
-POWER = 0.95
+ALARMS = (Status.SLOWER, Status.FASTER)
 FLOOR_DEVIATIONS = 3.0
 """The noise floor is so many standard deviations of the mean of the launches: 0.3 % of identical
 comparisons lie outside, before the pairs' own interval and the launches' agreement are asked."""
@@ -97,15 +95,17 @@ def calibrate(
     """
     if not runs:
         raise ValueError("a calibration needs at least one run")
-    judged = [judge(run, policy) for run in runs]
+    known = [evidence(run) for run in runs]
+    decided = [decide(compare(one.run, policy, known=one), policy) for one in known]
     pairs = max(1.0, budget_s / _seconds_a_pair(runs))
+    blocks = [pair_blocks(one) for one in known]
     stages = []
-    for column, name in enumerate((*runs[0].samples.stages, TOTAL)):
-        noise = stage_noise(runs, column)
+    for column, name in enumerate(known[0].names):
+        noise = stage_noise(blocks, [one.clocks[column] for one in known], column)
         if noise is None:
             continue
         floor = math.expm1(FLOOR_DEVIATIONS * noise.launch_sd / math.sqrt(LAUNCHES))
-        detectable = detectable_ratio(noise, floor, policy, pairs)
+        detectable = expected_detectable(noise, name, floor, policy, pairs)
         if math.isinf(detectable):
             continue
         stages.append(
@@ -117,7 +117,7 @@ def calibrate(
                 launch_sd_ratio=round(noise.launch_sd, 6),
                 noise_ratio=round(floor, 6),
                 detectable_ratio=round(detectable, 6),
-                false_alarms=sum(_alarmed(one, name) for one in judged),
+                false_alarms=sum(one.verdict(name).status in ALARMS for one in decided),
             )
         )
     return Calibration(
@@ -169,7 +169,7 @@ def kept_calibration(run: Digest, side: Side) -> Calibration | None:
     return find_calibration(fingerprint_of((side,), run.environment, run.pictures, shared=True))
 
 
-def stage_noise(runs: Sequence[Run], column: int) -> Noise | None:
+def stage_noise(blocks: Sequence[Pairs], clocks: Sequence[str], column: int) -> Noise | None:
     """Scatter of one stage (a column of the samples, the total last) within and between launches.
 
     The pairs' scatter is told by pairs of like order, two apart, or by neighbours where no launch
@@ -182,14 +182,11 @@ def stage_noise(runs: Sequence[Run], column: int) -> Noise | None:
         stage takes no time.
     """
     groups: list[np.ndarray] = []
-    clocks, lengths = [], []
-    for run in runs:
-        known = evidence(run)
-        pairs = pair_blocks(known)
+    lengths = []
+    for pairs in blocks:
         spans = pairs.judged_ns[:, :, column]
         sound = (spans > 0).all(axis=0)
         logs = np.log(spans[1, sound] / spans[0, sound])
-        clocks.append(known.clocks[column])
         lengths.append(float(np.nanmedian(spans)) if sound.any() else math.nan)
         groups += by_group(logs, pairs.launch[sound])
     median_ns = float(np.nanmedian(lengths)) if not np.isnan(lengths).all() else 0.0
@@ -203,14 +200,14 @@ def stage_noise(runs: Sequence[Run], column: int) -> Noise | None:
     return Noise(pair_sd, math.sqrt(max(0.0, beyond)), clock, median_ns)
 
 
-def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: float) -> float:
-    """Smallest slow-down that is called SLOWER with probability POWER.
+def expected_detectable(
+    noise: Noise, stage: str, floor_ratio: float, policy: Policy, pairs: float
+) -> float:
+    """The minimum detectable change that a run is expected to have.
 
-    The estimate must reach the threshold, and its interval clear a part of it (CLEARANCE): so it
-    must lie above that part by the interval's half-width, the pairs' or the launches' whichever is
-    larger (of more launches where the first ones scatter), and by what the estimate and that
-    half-width scatter (a standard deviation of f degrees of freedom scatters by 1 / sqrt(2 f):
-    Johnson and Welch, Biometrika 31 (1940) 362-389). So with the absolute floor.
+    The interval's half-width is the pairs' or the launches' whichever is larger (of more launches
+    where the first ones scatter); estimate and half-width scatter (a standard deviation of f
+    degrees of freedom scatters by 1 / sqrt(2 f): Johnson and Welch, Biometrika 31 (1940) 362-389).
 
     Args:
         noise: of the stage. floor_ratio: its noise floor. policy: threshold, floor, confidence.
@@ -229,9 +226,7 @@ def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: fl
     by_pairs = unit_sd * _half_width(units, confidence)
     spread = unit_sd * math.sqrt(HODGES_LEHMANN_VARIANCE / units)
 
-    least = max(policy.threshold_ratio, policy.floor_ns / noise.median_ns)
-    clear = math.log1p(max(CLEARANCE * least, floor_ratio))
-    reach = math.log1p(max(least, floor_ratio))
+    least = policy.needed(stage, noise.median_ns, floor_ratio)
 
     def centre_sd(launches: int) -> float:
         """Standard deviation of a launch's centre, by its layout and by its pairs."""
@@ -239,22 +234,20 @@ def detectable_ratio(noise: Noise, floor_ratio: float, policy: Policy, pairs: fl
         return math.sqrt(noise.launch_sd**2 + by_pairs)
 
     def needed(launches: int) -> float:
-        """Logarithm of the slow-down."""
+        """The slow-down with so many launches."""
         sd = centre_sd(launches)
         sure = 1 - (1 - shared) * launch_share(launches, shared=True)
         by_launches = student_quantile(launches - 1, sure) * sd / math.sqrt(launches)
         unsure = by_launches / math.sqrt(2 * (launches - 1)) if by_launches > by_pairs else 0.0
         by_launches = min(by_launches, by_pairs + math.log(LAYOUT_RATIO))
         error = math.hypot(spread, noise.launch_sd / math.sqrt(launches))
-        width = max(by_pairs, by_launches) + chance * math.hypot(error, unsure)
-        return max(clear + width, reach + chance * error)
+        return detectable_ratio(least, max(by_pairs, by_launches), error, unsure)
 
-    chance = NormalDist().inv_cdf(POWER)
     found = needed(LAUNCHES)
     taken = MEDIAN_VARIANCE * noise.pair_sd**2 * LAUNCHES / pairs  # as by `launches_scatter`
     if taken <= NOISE_SHARE * centre_sd(LAUNCHES) ** 2:  # more launches are started
         found = min(found, needed(LAUNCHES + MORE_LAUNCHES))
-    return math.expm1(found)
+    return found
 
 
 def _half_width(units: int, confidence: float) -> float:
@@ -284,9 +277,3 @@ def _seconds_a_pair(runs: Sequence[Run]) -> float:
         turns = np.stack([run.samples.launch[judged], run.samples.turn[judged]])
         pairs += np.unique(turns, axis=1).shape[1]
     return spent_s / max(1, pairs) or math.inf
-
-
-def _alarmed(judged: Judged, stage: str) -> bool:
-    if judged.judgement is None:
-        raise ValueError("a calibration is made of comparisons")
-    return judged.judgement.verdict(stage).status in (Status.SLOWER, Status.FASTER)

@@ -6,7 +6,7 @@ interval reaches as far as the launches' does, since blocks of a launch share it
 
 import numpy as np
 
-from depthprof.records import DEVICE_STAGES, TOTAL, Estimate, Run, StageSummary
+from depthprof.records import DEVICE_STAGES, TOTAL, Estimate, StageSummary
 from depthprof.stats.paired import launch_interval, median_interval
 from depthprof.verdict.evidence import Evidence, device_spans, with_total
 from depthprof.verdict.pairing import SideBlocks, by_launch, side_blocks
@@ -14,14 +14,14 @@ from depthprof.verdict.quality import Flags, Floats
 
 
 def summaries(
-    run: Run, known: Evidence, side: int, confidence: float, batch: int = 1
+    known: Evidence, side: int, confidence: float, batch: int = 1
 ) -> tuple[StageSummary, ...]:
     """Summarise one side by stage, the total last, each figure divided by `batch`.
 
     A side of which nothing but warm-up was measured (an early Ctrl-C) is summarised from that; a
     stage without a sound sample from its spoilt ones.
     """
-    names = (*run.samples.stages, TOTAL)
+    run, names = known.run, known.names
     mine = known.side == side
     blocks = side_blocks(known, side)
     judged, host, device = known.judged_ns[mine], known.host_ns[mine], known.device_ns[mine]

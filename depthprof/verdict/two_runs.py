@@ -44,7 +44,6 @@ def compare_digests(
     confidence = shared_confidence(policy.confidence, len(stages))
     return Comparison(
         stages=tuple(_stage(first.get(name), second.get(name), confidence) for name in stages),
-        timers=(),
         skipped=SkippedSamples(0, {}),
         per="iteration",
         confidence=policy.confidence,

@@ -4,33 +4,25 @@ Verdicts come from `depthprof.verdict.decision.decide`, as those of a paired com
 evidence differs: the processes of two times instead of pairs.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from statistics import NormalDist
 
 from depthprof.errors import EXIT_INCONCLUSIVE, EXIT_PASS, EXIT_REFUSED, EXIT_SLOWER
 from depthprof.records import (
     Calibration,
-    Comparison,
+    Decision,
     Digest,
-    Gated,
-    Judged,
     Policy,
+    Result,
     Side,
-    SideGate,
-    StageComparison,
     Status,
     Workload,
 )
-from depthprof.records.judgement import CLEARANCE
 from depthprof.stats.paired import shared_confidence
 from depthprof.stats.rank_sum import fewest_launches
 from depthprof.verdict import compare_digests
 from depthprof.verdict.comparability import differences, differences_asked, is_same_code
 from depthprof.verdict.decision import decide
-
-POWER = 0.95
 
 REMEDY = "more --processes or a quieter machine to both, or measure both now with --against"
 """What may decide what runs of two times do not."""
@@ -48,7 +40,7 @@ def gate_digests(
     allow: Sequence[str] = (),
     calibration_of: CalibrationOf = lambda *_: None,
     only: str | None = None,
-) -> Gated:
+) -> Result:
     """Judge every side of a later run against the same side of an earlier one.
 
     Args:
@@ -72,14 +64,15 @@ def gate_digests(
             policy = policy_of(side.workload.model)
             policy = replace(policy, calibration=calibration_of(candidate, other))
             sides.append(_side(baseline, candidate, (side, other), policy, allow))
-    names = (_described(baseline), _described(candidate))
     known = {_name(side) for side in baseline.sides}
-    return Gated(
-        *names,
+    return Result(
+        policy=sides[0].policy if sides else Policy(),
+        exit_code=_exit_code(sides, missing),
         sides=tuple(sides),
+        baseline=_described(baseline),
+        candidate=_described(candidate),
         missing=tuple(missing),
         is_paired=False,
-        exit_code=_exit_code(sides, missing),
         added=tuple(name for name in later if name not in known),
         unasked=unasked,
     )
@@ -87,7 +80,7 @@ def gate_digests(
 
 def gate_asked(
     baseline: Digest, label: str, asked: Workload, policy_of: PolicyOf, allow: Sequence[str] = ()
-) -> Gated | None:
+) -> Result | None:
     """The outcome that can be told before a side is measured: that it is refused; else None.
 
     Args:
@@ -100,73 +93,42 @@ def gate_asked(
     unasked = _unasked(baseline, label)
     is_known = len(unasked) < len({_name(side) for side in baseline.sides})
     sides = [
-        SideGate(label, policy_of(side.workload.model), differences=unlike)
+        Decision(policy_of(side.workload.model), label=label, differences=unlike)
         for side in baseline.sides
         if _name(side) == label and (unlike := differences_asked(baseline, side, asked, allow))
     ]
     if is_known and not sides:
         return None
-    return Gated(
-        _described(baseline),
-        label,
-        sides=tuple(sides),
-        missing=(),
-        is_paired=False,
+    return Result(
+        policy=policy_of(asked.model),
         exit_code=EXIT_REFUSED,
+        sides=tuple(sides),
+        baseline=_described(baseline),
+        candidate=label,
+        is_paired=False,
         added=() if is_known else (label,),
         unasked=unasked,
     )
 
 
-def gate_turns(judged: Judged, baseline: str, candidate: str) -> Gated:
-    """The same outcome of two sides that were measured in turns, in one run."""
-    run, comparison = judged.run, judged.comparison
-    if comparison is None or judged.judgement is None:
+def gate_turns(judged: Result, baseline: str, candidate: str) -> Result:
+    """The same outcome of two sides that were measured in pairs, in one run."""
+    run, decision = judged.run, judged.judgement
+    if decision is None:
         raise ValueError("a gate in turns needs a run of two sides")
     launches = len({int(launch) for launch in run.samples.launch})
-    side = SideGate(
+    side = replace(
+        decision,
         label=_name(run.sides[1]),
-        policy=judged.policy,
         problem=run.failures[0].text if run.failures else None,
         is_same_code=is_same_code(*run.sides),
         launches=(launches, launches),
-        detectable=detectable(comparison, judged.policy),
-        comparison=comparison,
-        judgement=judged.judgement,
         notes=tuple(dict.fromkeys(note for one in run.sides for note in one.notes)),
     )
     code = judged.exit_code
     if code == EXIT_PASS and _undecidable(side):
         code = EXIT_INCONCLUSIVE
-    return Gated(baseline, candidate, (side,), (), True, code)
-
-
-def detectable(comparison: Comparison, policy: Policy) -> tuple[tuple[str, float], ...]:
-    """By stage, the smallest slow-down that would have been found with 95 %.
-
-    Its estimate must reach threshold and floor, and its interval clear a part of them (CLEARANCE):
-    so it lies above that part by the interval's half-width, and above both by 1.645 standard
-    errors, which are that half-width over the normal quantile of its confidence. Stages without an
-    interval are left out.
-    """
-    return tuple(
-        (row.stage, _detectable(row, policy, len(comparison.stages)))
-        for row in comparison.stages
-        if row.ratio is not None and row.difference_ns is not None and row.ratio.low > 0
-    )
-
-
-def _detectable(row: StageComparison, policy: Policy, statements: int) -> float:
-    if row.ratio is None:
-        raise ValueError("what could be seen is told by the ratio's interval")
-    half = math.log(row.ratio.high / row.ratio.low) / 2
-    shared = shared_confidence(policy.confidence, statements)
-    more = NormalDist().inv_cdf(POWER) / NormalDist().inv_cdf((1 + shared) / 2)
-    median_ns = row.baseline.median_ns.value
-    floor = policy.floor_ns / median_ns if median_ns > 0 else 0.0
-    clear = math.log1p(max(policy.clearance_of(row.stage), CLEARANCE * floor)) + half * (1 + more)
-    reach = math.log1p(max(policy.threshold_of(row.stage), floor)) + half * more
-    return math.expm1(max(clear, reach))
+    return replace(judged, baseline=baseline, candidate=candidate, sides=(side,), exit_code=code)
 
 
 def _unasked(baseline: Digest, only: str | None) -> tuple[str, ...]:
@@ -181,28 +143,26 @@ def _side(
     sides: tuple[Side, Side],
     policy: Policy,
     allow: Sequence[str],
-) -> SideGate:
+) -> Decision:
     label = _name(sides[1])
     unlike = differences(baseline, candidate, sides, allow)
     if unlike:
-        return SideGate(label, policy, differences=unlike)
+        return Decision(policy, label=label, differences=unlike)
     names = (sides[0].name, sides[1].name)
     problem = _problem(baseline, names[0], "the baseline") or _problem(
         candidate, names[1], "the newer run"
     )
     if problem is not None:
-        return SideGate(label, policy, problem=problem)
+        return Decision(policy, label=label, problem=problem)
     comparison = compare_digests(baseline, candidate, names, policy)
     shared = shared_confidence(policy.confidence, len(comparison.stages))
-    return SideGate(
+    decision = decide(comparison, policy, (f"{label} then", f"{label} now"), REMEDY)
+    return replace(
+        decision,
         label=label,
-        policy=policy,
         is_same_code=is_same_code(*sides),
         launches=(baseline.launches_of(names[0]), candidate.launches_of(names[1])),
         fewest_launches=fewest_launches(shared),
-        detectable=detectable(comparison, policy),
-        comparison=comparison,
-        judgement=decide(comparison, policy, (f"{label} then", f"{label} now"), REMEDY),
     )
 
 
@@ -215,26 +175,24 @@ def _problem(digest: Digest, side: str, what: str) -> str | None:
     return None
 
 
-def _exit_code(sides: Sequence[SideGate], missing: Sequence[str]) -> int:
+def _exit_code(sides: Sequence[Decision], missing: Sequence[str]) -> int:
     if missing or not sides or any(side.differences or side.problem for side in sides):
         return EXIT_REFUSED
     if any(_undecidable(side) for side in sides):
         return EXIT_INCONCLUSIVE
-    codes = {side.judgement.exit_code for side in sides if side.judgement is not None}
+    codes = {side.exit_code for side in sides}
     for code in (EXIT_REFUSED, EXIT_SLOWER, EXIT_INCONCLUSIVE):
         if code in codes:
             return code
     return EXIT_PASS
 
 
-def _undecidable(side: SideGate) -> bool:
+def _undecidable(side: Decision) -> bool:
     """Whether not one stage is decided: such a gate has seen nothing, whatever `fail_on` lets pass.
 
     So has one in which a stage cannot be compared.
     """
-    if side.judgement is None:
-        return False
-    found = {verdict.status for verdict in side.judgement.verdicts}
+    found = {verdict.status for verdict in side.verdicts}
     return Status.INCOMPARABLE in found or found == {Status.INCONCLUSIVE}
 
 

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
-from depthprof.records import TOTAL, Comparison, Estimate, Judged, Policy, Run, Workload
+from depthprof.records import TOTAL, Comparison, Estimate, Policy, Result, Run, Workload
 from depthprof.runner import Plan, Progress, SidePlan, measure
 from depthprof.runner.plan import WORKER
 from depthprof.storage.child_processes import child_environment
 from depthprof.system.machine import usable_cores
-from depthprof.verdict.decision import judge, look_at
+from depthprof.verdict.decision import judge
+from depthprof.verdict.stopping import look_at
 from scripts.study.cells import GENERATION, Cell
 from scripts.study.injection import kept_work, shared_work
 from scripts.study.virtual import virtual_run
@@ -46,7 +47,7 @@ def neighbours(condition: str) -> Iterator[None]:
             process.wait()
 
 
-def take(cell: Cell, budget_s: float) -> tuple[Judged, dict[str, Any]]:
+def take(cell: Cell, budget_s: float) -> tuple[Result, dict[str, Any]]:
     """Measure and judge one cell.
 
     Returns:
@@ -102,7 +103,7 @@ def variants(cell: Cell) -> tuple[str, str]:
     return f"light{shuffled}", f"light{shuffled}{changed}"
 
 
-def row_of(cell: Cell, judged: Judged) -> dict[str, Any]:
+def row_of(cell: Cell, judged: Result) -> dict[str, Any]:
     """What the study keeps of a comparison: verdicts with their intervals, not the samples."""
     comparison, judgement = judged.comparison, judged.judgement
     if comparison is None or judgement is None:
@@ -135,7 +136,7 @@ def row_of(cell: Cell, judged: Judged) -> dict[str, Any]:
     }
 
 
-def _stage_rows(comparison: Comparison, judged: Judged) -> dict[str, Any]:
+def _stage_rows(comparison: Comparison, judged: Result) -> dict[str, Any]:
     if judged.judgement is None:
         raise ValueError("a cell compares two sides")
     rows = {}

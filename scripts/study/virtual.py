@@ -17,7 +17,7 @@ from depthprof.runner import Plan, SidePlan
 from depthprof.runner.recorder import Recorder
 from depthprof.runner.schedule import FEWEST_PAIRS
 from depthprof.stats.interim import LAUNCHES, MORE_LAUNCHES, Look, is_look
-from depthprof.verdict.decision import look_at
+from depthprof.verdict.stopping import look_at
 from scripts.study.cells import Cell
 
 HOST_NS = {"preprocess": 1_300_000.0, "return": 500_000.0}

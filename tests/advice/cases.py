@@ -6,10 +6,10 @@ import numpy as np
 
 from depthprof.records import (
     BlockConditions,
-    Judged,
     Limits,
     MatrixRate,
     Policy,
+    Result,
     Run,
     TheoreticalRate,
     Trait,
@@ -22,9 +22,9 @@ from tests.records.gpu import telemetry
 class Case:
     """Where a rule holds (loud), which stage it names, and where it must be silent."""
 
-    loud: Judged
+    loud: Result
     stage: str | None
-    silent: tuple[Judged, ...]
+    silent: tuple[Result, ...]
 
 
 def trait(code: str, stage: str, amount: int = 1, unit: str = "calls", where: str = "") -> Trait:
@@ -48,11 +48,11 @@ def conditions(*throttled: int) -> BlockConditions:
     return BlockConditions(**{**columns, "throttled": np.asarray(throttled)})
 
 
-def readings(*reasons: int) -> Judged:
+def readings(*reasons: int) -> Result:
     return judged(Made(), telemetry=telemetry(len(reasons), throttle_reasons=list(reasons)))
 
 
-def in_turns(after_b: float, launches: int = 6, preprocess_us: float = 1_000) -> Judged:
+def in_turns(after_b: float, launches: int = 6, preprocess_us: float = 1_000) -> Result:
     """A B, B A, A B: every side follows either; after b preprocess takes `after_b` times as long.
 
     Both sides begin a launch with a block of warm-up, as they do.
@@ -99,7 +99,7 @@ def kernels(torch_flops_per_s: float) -> Limits:
     )
 
 
-def multiplying(torch_flops_per_s: float, forward_us: float = 60_000) -> Judged:
+def multiplying(torch_flops_per_s: float, forward_us: float = 60_000) -> Result:
     side = on_cpu(host_us={"forward": forward_us})
     return judged(side, limits=kernels(torch_flops_per_s))
 

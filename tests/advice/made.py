@@ -1,4 +1,4 @@
-"""Judged runs whose every stage is what a test says, on a GPU or on a CPU, noise left out."""
+"""Result runs whose every stage is what a test says, on a GPU or on a CPU, noise left out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from depthprof.advice import find
 from depthprof.records import (
     STAGES,
     BlockConditions,
     Finding,
-    Judged,
     Limits,
     Memory,
     Observed,
     Picture,
     Policy,
+    Result,
     Run,
     StageWork,
     Telemetry,
@@ -88,7 +87,7 @@ def judged(
     labels: Sequence[str] = ("v1", "v2"),
     turns: int = 2,
     launches: int = 6,
-) -> Judged:
+) -> Result:
     run = made_run(sides, turns=turns, launches=launches)
     run = replace(
         run,
@@ -130,8 +129,8 @@ def _spans_ns(usual_us: Mapping[str, float], own_us: Mapping[str, float]) -> lis
     return [round({**usual_us, **own_us}[stage] * 1_000) for stage in STAGES]
 
 
-def of_code(run: Judged, code: str) -> list[Finding]:
-    return [finding for finding in find(run) if finding.code == code]
+def of_code(run: Result, code: str) -> list[Finding]:
+    return [finding for finding in run.measured.findings if finding.code == code]
 
 
 SLOW_SIDES = (

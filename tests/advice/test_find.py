@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from depthprof.advice import facts_of, find, finding, foremost
+from depthprof.advice import facts_of, finding, foremost
 from depthprof.records import STAGES, Finding, Interruptions, Policy
 from depthprof.verdict.decision import judge
 from tests.advice.cases import CASES, FLOAT64, IMAGE, PAGEABLE, WRITTEN_OUT
@@ -42,7 +42,7 @@ findings = st.lists(
 
 
 def test_known_gains_come_first_and_the_largest_of_them() -> None:
-    found = find(judged(SLOW))
+    found = judged(SLOW).measured.findings
     known = [one.gain_ns for one in found if one.gain_ns is not None]
     assert len(known) > 3
     assert known == sorted(known, reverse=True)
@@ -75,7 +75,7 @@ def test_figures_by_picture_are_findings_by_iteration() -> None:
     found = judged(SLOW, batch)
     assert found.comparison is not None
     assert found.comparison.per == "picture"
-    first, second = facts_of(found).sides
+    first, second = facts_of(found.measured).sides
     assert second.judged_ns["return"] == pytest.approx(9_000_000)
     assert second.total_ns == pytest.approx(first.total_ns)
     assert second.floors["d2h"].reached_ratio == pytest.approx(0.03, abs=0.002)
@@ -83,7 +83,7 @@ def test_figures_by_picture_are_findings_by_iteration() -> None:
 
 @pytest.mark.parametrize("turns", [1, 4])
 def test_a_run_without_limits_and_observations_is_looked_at_all_the_same(turns: int) -> None:
-    assert find(judge(simulated(turns=turns), Policy())) == ()
+    assert judge(simulated(turns=turns), Policy()).measured.findings == ()
 
 
 @whenever
@@ -115,7 +115,7 @@ def test_two_rules_of_one_code_are_refused(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_rule_that_names_a_cause_speaks_for_its_stage() -> None:
     half = Made(host_us={"preprocess": 8_000}, traits=[FLOAT64])
-    found = find(judged(half))
+    found = judged(half).measured.findings
     assert [one.code for one in found[:2]] == ["far_from_limit", "float64_host"]
     assert foremost(found, 1) == (found[1],)
 
@@ -132,7 +132,7 @@ def test_the_iteration_is_that_of_the_table_and_not_of_spoilt_samples() -> None:
     made = judge(replace(run, samples=samples), Policy())
     assert made.comparison is not None
     for side, summary in zip(
-        facts_of(made).sides,
+        facts_of(made.measured).sides,
         (made.comparison.stage("total").baseline, made.comparison.stage("total").candidate),
         strict=True,
     ):

@@ -10,7 +10,8 @@ import pytest
 from depthprof.advice.facts import facts_of
 from depthprof.advice.finding import rules
 from depthprof.advice.rules import throttled
-from depthprof.records import Judged
+from depthprof.records import Result
+from depthprof.verdict.decision import judge
 from tests.advice.cases import (
     CASES,
     COLOURS,
@@ -45,7 +46,10 @@ def test_a_rule_speaks_where_it_holds(code: str) -> None:
     assert finding.stage == case.stage
     assert finding.evidence
     assert all(figure.name and figure.value for figure in finding.evidence)
-    assert finding.gain_ns is None or 0 < finding.gain_ns <= facts_of(case.loud).sides[0].total_ns
+    assert (
+        finding.gain_ns is None
+        or 0 < finding.gain_ns <= facts_of(case.loud.measured).sides[0].total_ns
+    )
     assert finding.text
     assert not finding.text.endswith(".")
     assert finding.remedy
@@ -53,7 +57,7 @@ def test_a_rule_speaks_where_it_holds(code: str) -> None:
 
 
 @pytest.mark.parametrize(("code", "run"), SILENT)
-def test_a_rule_is_silent_where_it_does_not_hold(code: str, run: Judged) -> None:
+def test_a_rule_is_silent_where_it_does_not_hold(code: str, run: Result) -> None:
     assert not of_code(run, code)
 
 
@@ -62,7 +66,7 @@ def test_a_run_that_knows_nothing_more_than_times_breaks_no_rule(code: str) -> N
     loud = CASES[code].loud
     sides = tuple(replace(side, observed=None) for side in loud.run.sides)
     bare = replace(loud.run, limits=None, telemetry=None, conditions=None, sides=sides)
-    found = of_code(replace(loud, run=bare), code)
+    found = of_code(judge(bare, loud.policy), code)
     by_times_alone = {
         *("copy_blamed", "launch_bound", "transfer_bound", "batch_too_small", "host_bound_loop"),
         *("unlike_threads", "carry_over"),
@@ -171,7 +175,7 @@ def test_no_gain_comes_from_a_bound_that_is_beaten() -> None:
     """Copies and forwards that took less than the link or the arithmetic allow."""
     quick = Made(device_us={"d2h": 40, "forward": 30}, host_us={"forward": 40}, traits=[PAGEABLE])
     made = judged(quick)
-    (side,) = facts_of(made).sides
+    (side,) = facts_of(made.measured).sides
     assert [side.floors[stage].holds for stage in ("d2h", "forward")] == [False, False]
     assert side.above_floor_ns("d2h") is None
     for code in ("pageable_copy", "transfer_bound", "launch_bound"):

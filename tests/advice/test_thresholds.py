@@ -4,27 +4,27 @@ from dataclasses import replace
 
 import pytest
 
-from depthprof.records import Judged
+from depthprof.records import Result
 from tests.advice.cases import FLOAT64, IMAGE, TABLE, in_turns, multiplying, trait
 from tests.advice.made import CPU_LIMITS, DEPTH_BYTES, Made, judged, of_code, on_cpu
 
 SMALL = {"return": (0, 30_000, 30_000, 0), "preprocess": (0, 0, 0, 0)}
 
 
-def waiting(sync_us: float, d2h_us: float) -> Judged:
+def waiting(sync_us: float, d2h_us: float) -> Result:
     return judged(Made(host_us={"sync": sync_us, "d2h": d2h_us}))
 
 
-def returning(return_us: float, forward_us: float, **more: object) -> Judged:
+def returning(return_us: float, forward_us: float, **more: object) -> Result:
     made = on_cpu(host_us={"return": return_us, "forward": forward_us}, **more)
     return judged(made, limits=CPU_LIMITS)
 
 
-def tiny_copy(d2h_us: float) -> Judged:
+def tiny_copy(d2h_us: float) -> Result:
     return judged(Made(device_us={"d2h": d2h_us}, work={"d2h": (0, 40, 40, 1)}))
 
 
-def given(part: float) -> Judged:
+def given(part: float) -> Result:
     amount = round(DEPTH_BYTES * part)
     return judged(on_cpu(traits=[trait("product_bytes", "return", amount, "B")]))
 

@@ -14,7 +14,7 @@ import pytest
 from depthprof import api
 from depthprof.cli.main import main
 from depthprof.cli.parser import COMMANDS
-from depthprof.records import Judged, Policy, Timing
+from depthprof.records import Policy, Result, Timing
 from depthprof.report import folder
 from depthprof.runner import Plan
 from depthprof.storage.settings import read_settings
@@ -36,7 +36,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     made: list[Plan] = []
 
-    def carry_out(plan: Plan, policy: Policy, on_progress: object = None) -> Judged:
+    def carry_out(plan: Plan, policy: Policy, on_progress: object = None) -> Result:
         del on_progress
         made.append(plan)
         slow = 2.0 if plan.seed == 7 else 1.0

@@ -12,7 +12,7 @@ from depthprof.cli.main import main
 from depthprof.networks.checkpoint import read_checkpoint
 from depthprof.pipelines.own_code import own_callable
 from depthprof.pipelines.registry import code_sha256
-from depthprof.records import Judged, LeftOut, Policy
+from depthprof.records import LeftOut, Policy, Result
 from depthprof.report import folder
 from depthprof.runner import Plan
 from depthprof.storage.git import Repository
@@ -36,7 +36,7 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     monkeypatch.setenv("DEPTHPROF_STORE", str(tmp_path / "store.db"))
     monkeypatch.setattr(folder, "draw", lambda *_: {})
 
-    def carry_out(plan: Plan, policy: Policy, *_: object) -> Judged:
+    def carry_out(plan: Plan, policy: Policy, *_: object) -> Result:
         plans.append(plan)
         run = simulated(turns=12, launches=8, seed=len(plans))
         sides = tuple(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from depthprof.records import Judged, Policy, Run
+from depthprof.records import Policy, Result, Run
 from depthprof.runner import Plan
 from depthprof.verdict.decision import judge
 from tests.runs import simulated
@@ -44,7 +44,7 @@ class Measured:
         self.run: dict[str, Any] = {}
         self.simulation: dict[str, Any] = {}
 
-    def __call__(self, plan: Plan, policy: Policy) -> Judged:
+    def __call__(self, plan: Plan, policy: Policy) -> Result:
         self.plans.append(plan)
         run = simulated(change=self.change, seed=len(self.plans), **self.simulation)
         return judge(planned(replace(run, **self.run), plan), policy)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from depthprof.records import Judged, Policy
+from depthprof.records import Policy, Result
 from depthprof.report.active import activity_lines
 from depthprof.report.figures import figures
 from depthprof.report.html import html
@@ -21,7 +21,7 @@ from tests.readings import EVERY_100_MS, LONG, MS, S, gpu_run, with_readings
 from tests.runs import simulated
 
 
-def full() -> Judged:
+def full() -> Result:
     run = simulated(turns=20)
     at_ns = np.cumsum(run.samples.host_ns.sum(axis=1))
     samples = replace(
@@ -79,7 +79,7 @@ def test_the_terminal_keeps_the_two_utilisations_apart(width: int) -> None:
     assert "412 W" in flat
     assert "faults: heat 100 % of readings" in flat
     assert "5.0 GiB of memory free" in flat
-    words = [word for word, _ in activity_lines(FULL.run, ("v1", "v2"))]
+    words = [word for word, _ in activity_lines(FULL.run, activity(FULL.run), ("v1", "v2"))]
     assert words == ["gpu", "gpu", "host", "telemetry"]
 
 
@@ -106,7 +106,7 @@ def test_the_summary_has_it_and_a_run_without_it_is_silent() -> None:
     assert document["reading_ns"] == 2 * MS
     plain = judge(simulated(turns=2), Policy())
     assert summary(plain)["activity"] is None
-    assert activity_lines(plain.run, ("v1", "v2")) == []
+    assert activity_lines(plain.run, None, ("v1", "v2")) == []
     assert activity(plain.run) is None
     assert "while measuring" not in html(plain, {})
     assert "while measuring" not in markdown(plain)
@@ -119,7 +119,7 @@ def test_only_the_host_is_one_line() -> None:
     run = replace(run, samples=replace(run.samples, start_ns=at_ns - run.samples.host_ns[:, 0]))
     run = with_readings(run, [0.1, 0.2, 0.3], host_available_bytes=5 << 30)
     run = replace(run, telemetry=replace(run.telemetry, gpu=None, notes=()))  # type: ignore[type-var]
-    assert [word for word, _ in activity_lines(run, ("v1", "v2"))] == ["host"]
+    assert [word for word, _ in activity_lines(run, activity(run), ("v1", "v2"))] == ["host"]
 
 
 def test_what_broke_is_told_in_the_terminal_and_single_readings_are_not() -> None:
@@ -127,7 +127,7 @@ def test_what_broke_is_told_in_the_terminal_and_single_readings_are_not() -> Non
     assert run.telemetry is not None
     notes = ("NVML does not tell the energy: no permission", "NVML stopped answering 2.0 s into")
     run = replace(run, telemetry=replace(run.telemetry, notes=notes))
-    assert activity_lines(run, ("v1", "v2"))[-1] == ("telemetry", notes[1])
+    assert activity_lines(run, activity(run), ("v1", "v2"))[-1] == ("telemetry", notes[1])
 
 
 def test_the_figure_draws_what_is_known() -> None:

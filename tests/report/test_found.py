@@ -8,8 +8,8 @@ from dataclasses import asdict, replace
 import pytest
 from rich.console import Console
 
-from depthprof.advice import find, foremost
-from depthprof.records import Judged, Policy
+from depthprof.advice import foremost
+from depthprof.records import Policy, Result
 from depthprof.report import found
 from depthprof.report.html import html
 from depthprof.report.markdown import markdown
@@ -18,6 +18,7 @@ from depthprof.report.terminal import print_judged
 from depthprof.verdict.decision import judge
 from tests.advice.cases import CASES, COLOURS, FLOAT64, IMAGE, PAGEABLE, TABLE, WRITTEN_OUT
 from tests.advice.made import CPU_LIMITS, Made, judged, on_cpu
+from tests.runs import with_run
 
 LONG = ("v1@fp16,batch=8,published", "./some/where/mine.py:MyVeryFastPipeline@sdpa")
 V1 = Made(host_us={"preprocess": 8_000}, traits=[FLOAT64, TABLE, WRITTEN_OUT], workload=IMAGE)
@@ -34,9 +35,9 @@ RUNS = {
     "cpu": judged(on_cpu(traits=[FLOAT64]), limits=CPU_LIMITS),
     **{code: case.loud for code, case in CASES.items()},
     **{
-        f"{code}, long": replace(
+        f"{code}, long": with_run(
             case.loud,
-            run=replace(
+            replace(
                 case.loud.run,
                 sides=tuple(
                     replace(s, label=n) for s, n in zip(case.loud.run.sides, LONG, strict=False)
@@ -49,7 +50,7 @@ RUNS = {
 every_run = pytest.mark.parametrize("name", RUNS)
 
 
-def shown(run: Judged, width: int) -> list[str]:
+def shown(run: Result, width: int) -> list[str]:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
     print_judged(run, console)
     assert isinstance(console.file, io.StringIO)
@@ -61,7 +62,7 @@ def shown(run: Judged, width: int) -> list[str]:
 def test_the_terminal_shows_three_findings_in_two_lines_each(name: str, width: int) -> None:
     lines = shown(RUNS[name], width)
     assert max(map(len, lines)) <= width
-    findings = find(RUNS[name])
+    findings = RUNS[name].measured.findings
     start = lines.index("worth changing") + 1
     told = found.terminal_lines(findings, RUNS[name], width - 2)
     flat = [line for one in told for line in one]
@@ -75,7 +76,7 @@ def test_the_terminal_shows_three_findings_in_two_lines_each(name: str, width: i
 
 @every_run
 def test_at_80_columns_no_finding_is_cut_and_every_one_says_what_to_do(name: str) -> None:
-    for one in find(RUNS[name]):
+    for one in RUNS[name].measured.findings:
         (lines,) = found.terminal_lines([one], RUNS[name], 78)
         text = " ".join(lines)
         assert text.endswith(one.remedy.partition(";")[0])
@@ -89,13 +90,13 @@ def test_the_case_it_was_born_from_reads_as_it_should() -> None:
     assert "both: preprocess computes 7.0 MiB in float64 (preprocess.py:39), gain up to" in text
     assert "v2: d2h copies 1.2 MiB through pageable memory at 723 MB/s, gain up to 1.65 ms" in text
     assert "d2h 3 % (link)" in text
-    first = foremost(find(RUNS["compared"]), 3)
+    first = foremost(RUNS["compared"].measured.findings, 3)
     assert [one.stage for one in first] == ["return", "preprocess", "d2h"]
 
 
 def test_a_run_without_findings_says_nothing_of_them() -> None:
     quiet = judged(on_cpu())
-    assert not find(quiet)
+    assert not quiet.measured.findings
     assert "worth changing" not in shown(quiet, 80)
     assert "## Findings" not in markdown(quiet)
     assert 'id="findings"' not in html(quiet, {})
@@ -116,7 +117,7 @@ def test_limits_are_told_a_line_a_side_where_they_are_known() -> None:
 @every_run
 def test_markdown_has_every_finding_and_every_floor(name: str) -> None:
     text = markdown(RUNS[name])
-    findings = find(RUNS[name])
+    findings = RUNS[name].measured.findings
     table = text.partition("## Findings")[2].partition("## Conditions")[0]
     assert table.count("\n| ") == (len(findings) + 2 if findings else 0)
     assert all(re.findall(r"(?<!\\)\|", line) == ["|"] * 5 for line in table.split("\n") if line)
@@ -167,7 +168,7 @@ def test_a_floor_s_cell_has_time_share_and_bound() -> None:
 @every_run
 def test_the_page_has_every_finding_with_its_evidence(name: str) -> None:
     page = re.sub(r"<wbr>|</?span[^>]*>", "", html(RUNS[name], {}))  # where lines may break
-    for one in find(RUNS[name]):
+    for one in RUNS[name].measured.findings:
         assert f"rule {one.code}" in page
         for figure in one.evidence:
             assert figure.value.replace("'", "&#39;").replace("<", "&lt;") in page
@@ -176,7 +177,7 @@ def test_the_page_has_every_finding_with_its_evidence(name: str) -> None:
 @every_run
 def test_the_summary_has_findings_and_floors_in_full(name: str) -> None:
     document = json.loads(json.dumps(summary(RUNS[name]), allow_nan=False))
-    for told, one in zip(document["findings"], find(RUNS[name]), strict=True):
+    for told, one in zip(document["findings"], RUNS[name].measured.findings, strict=True):
         assert told == json.loads(json.dumps(asdict(one)))
     assert {told["side"] for told in document["floors"]} <= {"a", "b"}
     for told in document["floors"]:

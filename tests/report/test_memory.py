@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from depthprof.records import Judged, Memory, Policy
+from depthprof.records import Memory, Policy, Result
 from depthprof.report import wording
 from depthprof.report.html import html
 from depthprof.report.markdown import markdown
@@ -21,7 +21,7 @@ HOST = Memory(612 << 20, 99_000_000)
 GPU = Memory(2 << 30, 99_000_000, 500 << 20, 600 << 20)
 
 
-def judged(*memories: Memory | None) -> Judged:
+def judged(*memories: Memory | None) -> Result:
     run = simulated(turns=12)
     sides = tuple(
         replace(side, observed=None if memory is None else replace(OBSERVED, memory=memory))
@@ -51,7 +51,7 @@ def test_every_report_says_it_in_one_line(
     memories: tuple[Memory | None, Memory | None], line: str | None
 ) -> None:
     known = judged(*memories)
-    found = [text for word, text in wording.facts(known.run) if word == "memory"]
+    found = [text for word, text in wording.facts(known) if word == "memory"]
     assert found == ([] if line is None else [line])
     console = Console(file=io.StringIO(), width=80, force_terminal=False)
     print_judged(known, console)

@@ -17,15 +17,14 @@ from rich.console import Console
 from depthprof.errors import BadInput, PipelineError
 from depthprof.history.trends import otava_csv
 from depthprof.records import (
+    Decision,
     Failure,
-    Gated,
-    Judged,
     LeftOut,
     Picture,
     Point,
     Policy,
+    Result,
     Series,
-    SideGate,
     Weights,
     decode,
     encode,
@@ -46,7 +45,7 @@ from depthprof.storage.database import open_store
 from depthprof.verdict.decision import judge
 from depthprof.verdict.unpaired import gate_turns
 from tests.names import NAMES
-from tests.runs import simulated
+from tests.runs import simulated, with_run
 from tests.storage.database.stores import add
 
 CLOSING = {**NAMES, "closing tags": "x[/red]</script><!-- -- ]]> \x00"}
@@ -56,7 +55,7 @@ every_name = pytest.mark.parametrize("kind", CLOSING)
 
 
 @cache
-def named(kind: str) -> Judged:
+def named(kind: str) -> Result:
     """A run in which everything that can be named is named so."""
     name = CLOSING[kind]
     run = simulated(turns=12, launches=4, change={"return": 4.0})
@@ -82,10 +81,10 @@ def named(kind: str) -> Judged:
 
 
 @cache
-def gated(kind: str) -> Gated:
+def gated(kind: str) -> Result:
     judged = named(kind)
     return gate_turns(
-        replace(judged, run=replace(judged.run, failures=())), CLOSING[kind], CLOSING[kind]
+        with_run(judged, replace(judged.run, failures=())), CLOSING[kind], CLOSING[kind]
     )
 
 
@@ -157,8 +156,9 @@ def test_json_is_strict_and_comes_back_the_same(kind: str) -> None:
 
 @every_name
 def test_junit_is_xml_and_annotations_are_lines(kind: str) -> None:
-    refused = Gated(CLOSING[kind], CLOSING[kind], (), (CLOSING[kind],), False, 2)
-    problem = (SideGate(CLOSING[kind], Policy(), problem=CLOSING[kind]),)
+    name = CLOSING[kind]
+    refused = Result(Policy(), 2, baseline=name, candidate=name, missing=(name,), is_paired=False)
+    problem = (Decision(Policy(), label=name, problem=name),)
     for outcome in (gated(kind), refused, replace(refused, missing=(), sides=problem)):
         text = junit(outcome)
         ElementTree.fromstring(text.encode("utf-8"))

@@ -11,7 +11,7 @@ import pytest
 from markupsafe import Markup
 
 from depthprof.history.trends import analyse
-from depthprof.records import Drilled, Judged, OpTime, PartTime, Policy, Status
+from depthprof.records import Drilled, OpTime, PartTime, Policy, Result, Status
 from depthprof.report.history_html import history_html
 from depthprof.report.html import CAPTIONS, html
 from depthprof.report.pages import LONGEST_WORD, fit
@@ -22,7 +22,7 @@ from tests.advice.made import LIMITS, Made, judged
 from tests.history.series import noise, series
 from tests.records.gpu import telemetry
 from tests.report.test_reports import CASES, one_sided
-from tests.runs import simulated
+from tests.runs import simulated, with_run
 
 WIDTHS = (360, 768, 1440)
 SCROLL_BELOW = 768
@@ -53,18 +53,18 @@ LONG = "./some/deep/folder/of_somebody/pipelines/mine_with_a_long_name.py:MyVery
 UNBROKEN = "x" * 300
 
 
-def labelled(one: Judged, *labels: str) -> Judged:
+def labelled(one: Result, *labels: str) -> Result:
     sides = zip(one.run.sides, labels, strict=False)
     run = replace(one.run, sides=tuple(replace(side, label=label) for side, label in sides))
-    return replace(one, run=run)
+    return with_run(one, run)
 
 
-def page_of(one: Judged) -> str:
+def page_of(one: Result) -> str:
     svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 300"/>'
     return html(one, dict.fromkeys(CAPTIONS, svg))
 
 
-def much() -> Judged:
+def much() -> Result:
     """Every stage with a floor, many findings, telemetry, on a GPU, under long labels."""
     traits = [
         replace(one, where=f"{LONG}:{number}") if one.where else one
@@ -78,7 +78,7 @@ def much() -> Judged:
     return labelled(judged(side, side, limits=LIMITS, telemetry=readings), LONG, f"{LONG},sdpa")
 
 
-def undecided() -> Judged:
+def undecided() -> Result:
     """Every stage INCONCLUSIVE, each with a reason of its own that is long."""
     one = judge(simulated(turns=4, noise=0.9), Policy())
     assert one.judgement is not None
@@ -91,10 +91,10 @@ def undecided() -> Judged:
         )
         for known in one.judgement.verdicts
     )
-    return replace(one, judgement=replace(one.judgement, verdicts=verdicts))
+    return replace(one, sides=(replace(one.judgement, verdicts=verdicts),))
 
 
-def drilled() -> Judged:
+def drilled() -> Result:
     """A profile with what lies inside: kernels have names of hundreds of letters."""
     kernel = "void at::native::vectorized_elementwise_kernel<4, at::native::FillFunctor<float>>" * 4
     ops = tuple(OpTime(f"{kernel}{n}", "postprocess", "kernel", 1.5e6, 3) for n in range(3))

@@ -10,7 +10,14 @@ from itertools import product
 import pytest
 from rich.console import Console
 
-from depthprof.records import Calibration, Judged, SkippedSamples, StageCalibration, Telemetry
+from depthprof.records import (
+    STAGES,
+    Calibration,
+    Result,
+    SkippedSamples,
+    StageCalibration,
+    Telemetry,
+)
 from depthprof.report.annotations import annotations
 from depthprof.report.found import legend
 from depthprof.report.gated import gate_document
@@ -108,7 +115,7 @@ def readings(context: Context) -> Telemetry:
 
 
 @cache
-def made(context: Context) -> Judged:
+def made(context: Context) -> Result:
     much = context.seen == "much"
     sides = [side(context), side(context, 2 if context.kind == "compare" else 1)]
     found = judged(
@@ -120,20 +127,25 @@ def made(context: Context) -> Judged:
     if not much:
         return found
     skipped = SkippedSamples(3, {"preempted": 3})
+    known = found.measured
     found = replace(
         found,
-        run=replace(found.run, shared=False),
         policy=replace(found.policy, calibration=CALIBRATED),
+        analysis=replace(
+            known,
+            run=replace(known.run, shared=False),
+            skipped=skipped,
+            clocks={**known.clocks, STAGES[0]: "cpu"},
+        ),
     )
-    if found.profile is not None:
-        (name, _, first), *others = found.profile.stages
-        stages = ((name, "cpu", first), *others)
-        return replace(found, profile=replace(found.profile, skipped=skipped, stages=stages))
-    assert found.comparison is not None
+    if found.comparison is None:
+        return found
     first_row, *rows = found.comparison.stages
     stages_compared = (replace(first_row, clock="cpu"), *rows)
     comparison = replace(found.comparison, skipped=skipped, stages=stages_compared)
-    return replace(found, comparison=comparison)
+    (decision,) = found.sides
+    decision = replace(decision, comparison=comparison, policy=found.policy)
+    return replace(found, sides=(decision,))
 
 
 @cache

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from depthprof.errors import BadRunFile, OutputError
-from depthprof.records import STAGES, TOTAL, Failure, Judged, Policy, Run, Samples
+from depthprof.records import STAGES, TOTAL, Failure, Policy, Result, Run, Samples
 from depthprof.report import folder, wording
 from depthprof.report.figures import figures
 from depthprof.report.html import html
@@ -50,7 +50,7 @@ def with_device(run: Run) -> Run:
     return replace(run, samples=replace(run.samples, host_ns=host, device_ns=device))
 
 
-def cases() -> dict[str, Judged]:
+def cases() -> dict[str, Result]:
     slower = simulated(turns=20, change={"return": 16.0, "preprocess": 1.5})
     labels = ("v1@fp16,batch=8,published", "./some/where/mine.py:MyVeryFastPipeline@sdpa")
     sides = tuple(replace(s, label=name) for s, name in zip(slower.sides, labels, strict=True))
@@ -78,7 +78,7 @@ CASES = cases()
 every_case = pytest.mark.parametrize("name", CASES)
 
 
-def shown(judged: Judged, width: int) -> str:
+def shown(judged: Result, width: int) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
     print_judged(judged, console)
     assert isinstance(console.file, io.StringIO)

@@ -18,7 +18,7 @@ from depthprof.runner import Plan, Progress, SidePlan, measure, process_group, s
 from depthprof.runner.plan import first_order, pair_order
 from depthprof.runner.process_group import MOST_PER_BLOCK, iterations_for, settled, warm_up_end
 from depthprof.stats.interim import LAUNCHES, SEPARATE_LAUNCHES, Look, is_look
-from depthprof.verdict import decision
+from depthprof.verdict import stopping
 from depthprof.verdict.decision import judge
 from depthprof.verdict.unpaired import gate_turns
 from tests.runs import recorder_of
@@ -79,7 +79,7 @@ def test_the_data_are_looked_at_only_at_scheduled_numbers_of_pairs() -> None:
         samples = run.samples
         judged = samples.turn != WARM_UP_TURN
         looks.append(len(set(zip(samples.launch[judged], samples.turn[judged], strict=True))))
-        return decision.look_at(run, Policy(), may_grow)
+        return stopping.look_at(run, Policy(), may_grow)
 
     measure(plan("ms:2", "ms:3", budget_s=3), lambda _: None, look_at)
     assert looks
@@ -209,7 +209,7 @@ def test_sides_that_change_what_they_share_are_measured_apart_and_it_is_said(mom
     assert not run.failures
     assert all(len(item.padding_bytes) == 4 for item in run.launches)
     said = "measured in separate processes: the candidate changes what both sides share: cv2.resize"
-    assert ("note", said) in facts(run)
+    assert ("note", said) in facts(judge(run, Policy()))
     judged = judge(run, Policy())
     assert judged.judgement is not None
     assert "--processes 6" in judged.judgement.sentence  # two were asked for
@@ -238,7 +238,7 @@ def test_threads_are_those_in_force_in_the_iterations(asked: int | None, said: s
     side = SidePlan("a", "mine", "threads:2", Workload(threads=asked))
     run, _ = measured(Plan((side,), budget_s=0.2, launches=1, worker=FAKE))
     assert run.sides[0].threads == 2  # loading had told of 1
-    assert [note for kind, note in facts(run) if kind == "note"] == (
+    assert [note for kind, note in facts(judge(run, Policy())) if kind == "note"] == (
         [f"mine: {said}"] if said else []
     )
 
@@ -256,7 +256,7 @@ def test_threads_that_change_between_blocks_are_said() -> None:
 def test_one_side_alone_is_a_profile() -> None:
     run, _ = measured(plan("ms:2"))
     assert not run.is_comparison
-    assert judge(run, Policy()).profile is not None
+    assert judge(run, Policy()).judgement is None
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_long_blocks_are_told_apart() -> None:
     assert first.energy_per_iteration_j == pytest.approx(30.0)  # 300 W for 0.1 s
     assert (first.sm_clock_mhz, second.least_sm_clock_mhz) == (1980, 1700)
     assert first.readings == 30
-    assert TOGETHER not in activity_notes(run)
+    assert TOGETHER not in activity_notes(activity(run))
 
 
 def test_what_looks_back_is_not_taken_from_the_first_second_of_a_block() -> None:
@@ -140,8 +140,8 @@ def test_quick_turns_are_not_told_apart_and_the_run_s_figure_says_so() -> None:
     assert not first.own_stretch
     assert first.nvml_busy_ratio == second.nvml_busy_ratio == pytest.approx(0.65)
     assert (first.sm_clock_mhz, second.sm_clock_mhz) == (1980, 1500)  # a clock does not look back
-    assert TOGETHER in activity_notes(run)
-    assert ", all turns" in "".join("".join(row) for row in activity_rows(run))
+    assert TOGETHER in activity_notes(activity(run))
+    assert ", all turns" in "".join("".join(row) for row in activity_rows(activity(run)))
 
 
 @given(st.integers(50, 700), st.integers(50, 700))
@@ -195,7 +195,9 @@ def test_a_side_on_another_gpu_is_not_given_the_watched_one_s_figures() -> None:
     apart = replace(run, sides=sides)
     assert gpu(apart, 0).power_w == 400
     assert gpu(apart, 1) == GpuActivity(busy_ratio=busy_ratio(run, 1))
-    assert any("cuda:1" not in note and "only cuda:0" in note for note in activity_notes(apart))
+    assert any(
+        "cuda:1" not in note and "only cuda:0" in note for note in activity_notes(activity(apart))
+    )
     on_cpu = replace(run, sides=(replace(run.sides[0], device="cpu"), run.sides[1]))
     assert gpu(on_cpu, 1).power_w == 400
 
@@ -217,5 +219,5 @@ def test_host_figures_are_of_the_measured_turns() -> None:
 
 def test_clocks_that_do_not_agree_are_told() -> None:
     run = with_readings(gpu_run(LONG), [1e5 + 0.1 * k for k in range(90)], power_mw=400_000)
-    assert APART_CLOCKS in activity_notes(run)
+    assert APART_CLOCKS in activity_notes(activity(run))
     assert gpu(run, 0).power_w is None

@@ -24,10 +24,11 @@ from depthprof.records import (
 from depthprof.runner.iteration import Iteration
 from depthprof.stats.interim import LAUNCH_LOOKS, MORE_LAUNCHES, Look, first_launches, launch_share
 from depthprof.stats.paired import FEWEST_LAUNCHES, student_quantile
-from depthprof.verdict import compare, profile
-from depthprof.verdict.decision import decide, decide_stage, judge, look_at, undecided
+from depthprof.verdict import compare
+from depthprof.verdict.decision import decide, decide_stage, judge
 from depthprof.verdict.evidence import evidence
 from depthprof.verdict.pairing import pair_blocks
+from depthprof.verdict.stopping import look_at, undecided
 from tests.fakes import VirtualDevice, VirtualPipeline
 from tests.runs import places_of, run_of_blocks, simulated, with_samples
 
@@ -159,7 +160,7 @@ def test_launches_that_scatter_decide_nothing_and_more_would_tell() -> None:
 
 
 def test_what_all_pairs_of_a_launch_share_is_no_evidence() -> None:
-    # Found by measuring: copies of a megabyte differ by 3 to 8 % from layout to layout. Judged by
+    # Found by measuring: copies of a megabyte differ by 3 to 8 % from layout to layout. Result by
     # its 988 pairs alone, identical code was FASTER by 11 %, 9 to 13 %.
     shifts = [0.93, 0.96, 0.83, 0.97, 0.9, 0.99]
     run = simulated(turns=60, noise=0.01, launch_change=shifts)
@@ -307,7 +308,7 @@ def test_on_an_asynchronous_device_forward_is_blamed_and_sync_follows() -> None:
     assert judged.comparison is not None
     assert judged.comparison.stage("forward").clock == "device"
     assert judged.comparison.stage("return").clock == "host"
-    baseline, candidate = judged.comparison.timers
+    baseline, candidate = judged.measured.timers
     assert candidate.blamed_ns - baseline.blamed_ns == pytest.approx(8_000_000)
 
 
@@ -339,9 +340,9 @@ def test_a_profile_has_every_stage_and_its_share() -> None:
         for n in ("launch", "turn", "block", "side", "start_ns", "host_ns")
     }
     one = replace(one, samples=replace(run.samples, **columns))
-    found = profile(one, POLICY)
-    assert [name for name, _, _ in found.stages] == [*STAGES, TOTAL]
-    shares = [summary.share_ratio or 0.0 for name, _, summary in found.stages if name != TOTAL]
+    (found,) = judge(one, POLICY).measured.sides
+    assert list(found) == [*STAGES, TOTAL]
+    shares = [summary.share_ratio or 0.0 for name, summary in found.items() if name != TOTAL]
     assert sum(shares) == pytest.approx(1.0)
     assert judge(one, POLICY).exit_code == 0
 

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from depthprof.records import STAGES, TOTAL, Judged, Policy, Run, Status, Workload
+from depthprof.records import STAGES, TOTAL, Policy, Result, Run, Status, Workload
 from depthprof.stats.interim import SEPARATE_LAUNCHES, Look
 from depthprof.stats.paired import FEWEST_SEPARATE, fewest_processes
 from depthprof.verdict import compare
-from depthprof.verdict.decision import judge, look_at
+from depthprof.verdict.decision import judge
+from depthprof.verdict.stopping import look_at
 from tests.runs import TYPICAL_NS, recorder_of, with_samples
 
 POLICY = Policy(threshold_ratio=0.05)
@@ -57,7 +58,7 @@ def separate(
     return replace(run, shared=False, may_grow=False)
 
 
-def statuses(judged: Judged) -> set[Status]:
+def statuses(judged: Result) -> set[Status]:
     assert judged.judgement is not None
     return {verdict.status for verdict in judged.judgement.verdicts}
 

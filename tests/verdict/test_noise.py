@@ -14,7 +14,11 @@ from depthprof.report.calibrated import sentence
 from depthprof.stats.interim import Look
 from depthprof.storage.machine_files import find_calibration, write_calibration
 from depthprof.verdict import noise as calibrating
-from depthprof.verdict.decision import judge, look_at
+from depthprof.verdict.decision import judge
+from depthprof.verdict.evidence import evidence
+from depthprof.verdict.noise import expected_detectable
+from depthprof.verdict.pairing import pair_blocks
+from depthprof.verdict.stopping import look_at
 from tests.runs import simulated
 
 POLICY = Policy()
@@ -55,10 +59,16 @@ def test_scatter_within_and_between_launches_is_told_apart() -> None:
     assert moved.detectable_ratio > calm.detectable_ratio
 
 
+def noise_of(runs: list[Run], column: int) -> calibrating.Noise | None:
+    known = [evidence(run) for run in runs]
+    clocks = [one.clocks[column] for one in known]
+    return calibrating.stage_noise([pair_blocks(one) for one in known], clocks, column)
+
+
 @pytest.mark.parametrize("turns", [2, 3, 5])
 def test_launches_of_few_pairs_do_not_hide_the_pairs_scatter(turns: int) -> None:
     calm = runs(40, noise=0.2, turns=turns)
-    noises = [calibrating.stage_noise(calm, column) for column in range(len(STAGES))]
+    noises = [noise_of(calm, column) for column in range(len(STAGES))]
     found = [noise for noise in noises if noise is not None]
     assert np.median([noise.pair_sd for noise in found]) == pytest.approx(
         0.2 * math.sqrt(2), rel=0.1
@@ -70,7 +80,7 @@ def test_launches_of_few_pairs_do_not_hide_the_pairs_scatter(turns: int) -> None
 def test_what_is_called_detectable_is_detected() -> None:
     noise = calibrating.Noise(pair_sd=0.04, launch_sd=0.0, clock="host", median_ns=5e6)
     pairs = 60
-    ratio = 1 + calibrating.detectable_ratio(noise, 0.0, POLICY, pairs)
+    ratio = 1 + expected_detectable(noise, "forward", 0.0, POLICY, pairs)
     found = 0
     for seed in range(40):
         change, scatter = {"forward": ratio}, 0.04 / math.sqrt(2)
@@ -85,12 +95,12 @@ def test_what_is_called_detectable_is_detected() -> None:
 
 def test_detectable_is_never_below_what_the_policy_asks() -> None:
     short = calibrating.Noise(0.001, 0.0, "host", 50_000)
-    assert calibrating.detectable_ratio(short, 0.0, POLICY, 1e5) > 5_000 / 50_000
+    assert expected_detectable(short, "forward", 0.0, POLICY, 1e5) > 5_000 / 50_000
     long = calibrating.Noise(0.001, 0.0, "host", 5e7)
-    assert calibrating.detectable_ratio(long, 0.0, POLICY, 1e5) > POLICY.threshold_ratio
-    assert calibrating.detectable_ratio(long, 0.2, POLICY, 1e5) > 0.2
-    few = calibrating.detectable_ratio(replace(long, pair_sd=0.05), 0.0, POLICY, 20)
-    many = calibrating.detectable_ratio(replace(long, pair_sd=0.05), 0.0, POLICY, 2_000)
+    assert expected_detectable(long, "forward", 0.0, POLICY, 1e5) > POLICY.threshold_ratio
+    assert expected_detectable(long, "forward", 0.2, POLICY, 1e5) > 0.2
+    few = expected_detectable(replace(long, pair_sd=0.05), "forward", 0.0, POLICY, 20)
+    many = expected_detectable(replace(long, pair_sd=0.05), "forward", 0.0, POLICY, 2_000)
     assert few > many
 
 

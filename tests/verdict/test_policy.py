@@ -8,7 +8,7 @@ from depthprof.cli.gate import gate_policy
 from depthprof.cli.options import FailingOptions, paired_policy
 from depthprof.errors import BadInput
 from depthprof.pytest_plugin.measuring import Measurements
-from depthprof.records import Judged, Policy, Workload
+from depthprof.records import Policy, Result, Workload
 from depthprof.runner import Plan, SidePlan
 from depthprof.storage.settings import GateSettings, Thresholds, read_settings
 from depthprof.verdict.policy import policy_for
@@ -45,7 +45,7 @@ def plugin_policy(settings: GateSettings, model: str) -> Policy:
     """The policy with which the plugin measures; the outcome of measuring is of no interest."""
     seen: list[Policy] = []
 
-    def measure(_: Plan, policy: Policy) -> Judged:
+    def measure(_: Plan, policy: Policy) -> Result:
         seen.append(policy)
         raise BadInput("seen")
 

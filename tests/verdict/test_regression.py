@@ -17,8 +17,8 @@ from depthprof.records import (
     Digest,
     Environment,
     Failure,
-    Gated,
     Policy,
+    Result,
     Side,
     SkippedSamples,
     StageCalibration,
@@ -33,19 +33,18 @@ from depthprof.report.gated import gate_document, gate_sentence, side_remarks
 from depthprof.report.gated_markdown import gate_markdown
 from depthprof.report.gated_terminal import print_gated
 from depthprof.report.junit import junit
+from depthprof.verdict.decision import judge
 from depthprof.verdict.unpaired import gate_digests, gate_turns
 from tests.storage.database.stores import judged_at
 from tests.verdict.digests import POLICY, measured
 
 
-def gated(before: Digest, after: Digest, policy: Policy = POLICY, **options: Any) -> Gated:
+def gated(before: Digest, after: Digest, policy: Policy = POLICY, **options: Any) -> Result:
     return gate_digests(before, after, lambda _: policy, **options)
 
 
-def status(outcome: Gated, stage: str, side: int = 1) -> Status:
-    judgement = outcome.sides[side].judgement
-    assert judgement is not None
-    return judgement.verdict(stage).status
+def status(outcome: Result, stage: str, side: int = 1) -> Status:
+    return outcome.sides[side].verdict(stage).status
 
 
 def test_what_got_slower_is_slower_and_what_did_not_is_the_same() -> None:
@@ -53,8 +52,7 @@ def test_what_got_slower_is_slower_and_what_did_not_is_the_same() -> None:
     assert outcome.exit_code == 1
     assert status(outcome, "forward") is Status.SLOWER
     assert status(outcome, "return") is Status.SAME
-    assert outcome.sides[1].judgement is not None
-    assert outcome.sides[1].judgement.culprit == "forward"
+    assert outcome.sides[1].culprit == "forward"
     assert gated(measured(0), measured(1)).exit_code == 0
 
 
@@ -81,7 +79,7 @@ def test_a_gate_in_turns_tells_what_this_machine_can_tell_apart() -> None:
     judged = judged_at(0, change={"forward": 2.0})
     noise = StageCalibration("forward", "host", 5_000_000, 0.02, 0.1, 0.5, 0.6, 0)
     known = Calibration("ab12", "v2", "2026-01-01", 6, 3, 60.0, 0.95, (noise,))
-    judged = replace(judged, policy=replace(judged.policy, calibration=known))
+    judged = judge(judged.run, Policy(calibration=known))
     text = gate_markdown(gate_turns(judged, "abc", "def"))
     assert "+60 % in forward is detectable in 60 s" in text
 
@@ -96,8 +94,7 @@ def test_a_stage_that_one_of_the_runs_lacks_is_incomparable(
     )
     outcome = gated(*runs)
     assert outcome.exit_code == 3
-    found = outcome.sides[1].judgement
-    assert found is not None
+    found = outcome.sides[1]
     for stage in ("postprocess", "total"):
         verdict = found.verdict(stage)
         assert (verdict.status, verdict.reason.code) == (Status.INCOMPARABLE, "absent_stage")
@@ -109,7 +106,7 @@ def test_stages_of_no_length_and_constant_ones_are_judged_by_their_differences()
     nothing = gated(measured(0, {"postprocess": 0}), measured(1, {"postprocess": 0}))
     assert status(nothing, "postprocess") is Status.SAME
     gone = gated(measured(0), measured(1, {"postprocess": 0}))
-    verdict = gone.sides[1].judgement and gone.sides[1].judgement.verdict("postprocess")
+    verdict = gone.sides[1].verdict("postprocess")
     assert verdict
     assert (verdict.status, verdict.reason.code) == (Status.INCONCLUSIVE, "zero_length")
     assert gone.exit_code == 3
@@ -144,7 +141,9 @@ def test_the_gate_tells_followers_and_what_was_left_out() -> None:
     judged = judged_at(0)
     assert judged.comparison is not None
     rules = SkippedSamples(3, {"preempted by another process": 3})
-    in_turns = replace(judged, comparison=replace(judged.comparison, skipped=rules))
+    (decision,) = judged.sides
+    decision = replace(decision, comparison=replace(judged.comparison, skipped=rules))
+    in_turns = replace(judged, sides=(decision,))
     outcome = gate_turns(in_turns, "abc", "def")
     assert "left out of the judgement: 3 (preempted by another process)" in gate_markdown(outcome)
     assert gate_document(outcome)["sides"][0]["left_out"] == dict(rules.by_rule)

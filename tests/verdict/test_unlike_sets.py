@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from depthprof.records import Digest, Gated, Status, Workload
+from depthprof.records import Digest, Result, Status, Workload
 from depthprof.report.annotations import annotations
 from depthprof.report.gated import gate_document, gate_sentence
 from depthprof.report.gated_markdown import gate_markdown
@@ -26,7 +26,7 @@ def labelled(run: Digest, *labels: str) -> Digest:
     return replace(run, sides=tuple(replace(side, label=label) for side, label in sides))
 
 
-def shown(outcome: Gated) -> list[str]:
+def shown(outcome: Result) -> list[str]:
     """The outcome as every report has it, on one line each."""
     console = Console(width=100, record=True, file=io.StringIO())
     print_gated(outcome, console)
@@ -34,7 +34,7 @@ def shown(outcome: Gated) -> list[str]:
     return [" ".join(one.split()) for one in text]
 
 
-def gate(before: Digest, after: Digest, only: str | None = None) -> Gated:
+def gate(before: Digest, after: Digest, only: str | None = None) -> Result:
     return gate_digests(before, after, lambda _: POLICY, only=only)
 
 
@@ -100,9 +100,9 @@ def test_a_stage_that_one_run_has_no_level_of_is_incomparable_and_shown_without_
     outcome = gate(*change(BEFORE, AFTER, stage))
     assert outcome.exit_code == 3
     side = outcome.sides[0]
-    assert side.judgement is not None
     assert side.comparison is not None
-    verdict = side.judgement.verdict(stage)
+    assert side.comparison is not None
+    verdict = side.verdict(stage)
     assert (verdict.status, verdict.reason.code) == (Status.INCOMPARABLE, "absent_stage")
     assert side.comparison.stages[-1].stage == "total"
     line = next(one for one in gate_markdown(outcome).splitlines() if one.startswith(f"| {stage}"))

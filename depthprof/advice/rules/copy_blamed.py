@@ -26,7 +26,7 @@ def rule(facts: Facts) -> Iterator[Finding]:
     """
     for side in facts.sides:
         view = side.timer
-        if view is None or not view.owners_ns or view.wait_ns < WORTH_NS:
+        if not view.owners_ns or view.wait_ns < WORTH_NS:
             continue
         if view.wait_ns < WAIT_RATIO * view.blamed_ns:
             continue

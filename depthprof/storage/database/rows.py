@@ -24,9 +24,9 @@ from depthprof.records import (
     Digest,
     Estimate,
     Interruptions,
-    Judged,
     Level,
     Policy,
+    Result,
     Run,
     Samples,
     decode,
@@ -164,7 +164,7 @@ def run_row(run: Run, identity: str, sha256: str, environment: str) -> dict[str,
     }
 
 
-def verdict_rows(judged: Judged, identity: str) -> list[dict[str, Any]]:
+def verdict_rows(judged: Result, identity: str) -> list[dict[str, Any]]:
     """Rows of a run's verdicts; none of a profile."""
     judgement, comparison = judged.judgement, judged.comparison
     if judgement is None or comparison is None:

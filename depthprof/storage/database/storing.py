@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from depthprof.errors import BadInput, nearest
-from depthprof.records import Digest, Judged, Policy, Run, workload_document
+from depthprof.records import Digest, Policy, Result, Run, workload_document
 from depthprof.records.traits import machine_name
 from depthprof.storage.database.rows import (
     digest_of,
@@ -65,7 +65,7 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def add(self, judged: Judged, digest: Digest, tags: Iterable[str] = ()) -> str:
+    def add(self, judged: Result, digest: Digest, tags: Iterable[str] = ()) -> str:
         """Keep a run, whole or not at all; one that is kept already stays as it is.
 
         Args:

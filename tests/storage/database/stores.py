@@ -3,9 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from depthprof.records import Judged, Policy, Run
+from depthprof.records import Policy, Result, Run
 from depthprof.storage.database import Store
-from depthprof.verdict import digest
 from depthprof.verdict.decision import judge
 from tests.runs import simulated
 
@@ -19,9 +18,9 @@ def run_at(number: int, **options: Any) -> Run:
     return replace(run, created=created)
 
 
-def judged_at(number: int, **options: Any) -> Judged:
+def judged_at(number: int, **options: Any) -> Result:
     return judge(run_at(number, **options), POLICY)
 
 
-def add(store: Store, judged: Judged, *tags: str) -> str:
-    return store.add(judged, digest(judged.run, judged.policy), tags)
+def add(store: Store, judged: Result, *tags: str) -> str:
+    return store.add(judged, judged.measured.digest, tags)
