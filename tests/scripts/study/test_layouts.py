@@ -9,7 +9,7 @@ from scripts.study.layouts import Layout, components
 class Owner:
     def __init__(self) -> None:
         self.network = torch.nn.Sequential(torch.nn.Linear(40, 30), torch.nn.BatchNorm1d(30))
-        self.buffer = np.arange(12.0).reshape(3, 4)
+        self.buffer = np.random.default_rng(0).random((3, 4))
         self.shared = self.buffer
         self.view = self.buffer[1:]
         self.name = "kept"
