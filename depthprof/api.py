@@ -11,7 +11,7 @@ from depthprof.errors import BadInput, BadPicture, OutputError, PipelineError, n
 from depthprof.pipelines.pictures.files import why_absent
 from depthprof.pipelines.registry import check_variant
 from depthprof.records import OUTPUT_FAULTS, Calibration, Limits, Policy, Result, Run, Workload
-from depthprof.report.pictured import left_out_lines
+from depthprof.report.conditions import left_out_lines
 from depthprof.runner import Plan, Progress, SidePlan, measure, take_limits
 from depthprof.runner.plan import TELEMETRY_S, OnProgress
 from depthprof.stats.interim import Look

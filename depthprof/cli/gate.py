@@ -233,7 +233,7 @@ def _against(reference: str, settings: GateOptions, project: "Settings") -> "Res
 
 def _report(gated: "Result", printed: GatePrintOptions) -> None:
     from depthprof.report.gated import gate_document, gate_sentence
-    from depthprof.report.gated_terminal import print_gated
+    from depthprof.report.terminal import print_gated
 
     write_ci_files(gated, printed)
     if output.write_json(printed.json, gate_document(gated)):

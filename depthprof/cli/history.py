@@ -34,9 +34,8 @@ def history(settings: HistoryOptions) -> int:
     """Read the series, find where they changed, and show or write it."""
     from depthprof.history.trends import analyse
     from depthprof.records import STAGES, TOTAL
-    from depthprof.report.history_document import history_document
-    from depthprof.report.history_folder import write_history
-    from depthprof.report.history_terminal import print_history
+    from depthprof.report.history import history_document, print_history
+    from depthprof.report.history_page import write_history
 
     known = (*STAGES, TOTAL)
     if settings.stage is not None and settings.stage not in known:

@@ -52,7 +52,7 @@ def calibrate(settings: CalibrateOptions) -> int:
     """Compare a side with itself, save what came of it, and show it."""
     from depthprof import api
     from depthprof.cli.measuring import progress_display, side_plans
-    from depthprof.report.calibrated import print_calibration, sentence
+    from depthprof.report.tables import calibration_sentence, print_calibration
 
     (side,) = side_plans(settings.work, (settings.baseline,))
     if side.checkpoint is not None:
@@ -73,7 +73,7 @@ def calibrate(settings: CalibrateOptions) -> int:
     if output.write_json(settings.printed.json, document):
         return 0
     if settings.printed.quiet:
-        output.say(sentence(found))
+        output.say(calibration_sentence(found))
     else:
         print_calibration(found, output.console())
     return 0
@@ -82,7 +82,7 @@ def calibrate(settings: CalibrateOptions) -> int:
 def limits(settings: LimitsOptions) -> int:
     """Measure, or find, the hardware bounds of this machine and a device; keep and show them."""
     from depthprof import api
-    from depthprof.report.limited import print_limits
+    from depthprof.report.tables import print_limits
     from depthprof.storage.machine_files import kept_limits, outdated
 
     known = {} if settings.fresh else kept_limits()

@@ -14,7 +14,7 @@ from depthprof.errors import BadInput, nearest
 from depthprof.pipelines.own_code import is_file
 from depthprof.pipelines.registry import VARIANTS, check_variant
 from depthprof.records import OUTPUT_FAULTS, Policy, Result, Workload
-from depthprof.report.pictured import left_out_lines
+from depthprof.report.conditions import left_out_lines
 from depthprof.runner import Plan, Progress, SidePlan
 from depthprof.runner.plan import OPTIONS, TELEMETRY_S, OnProgress, split_side
 

@@ -129,10 +129,10 @@ def keep(judged: "Result", keeping: KeepOptions, written: Path | None) -> str | 
 
 def show(judged: "Result", written: Path | None, printed: PrintOptions) -> None:
     """Print a result as it was asked for: as JSON, one sentence, or the tables."""
-    from depthprof.report.drilled import print_drilled
+    from depthprof.report.conditions import describe_failure
     from depthprof.report.summary import summary
-    from depthprof.report.terminal import print_judged
-    from depthprof.report.wording import describe_failure, sentence
+    from depthprof.report.terminal import print_drilled, print_judged
+    from depthprof.report.wording import sentence
 
     if printed.json is not None and output.write_json(printed.json, summary(judged, written)):
         return
@@ -150,9 +150,8 @@ def show(judged: "Result", written: Path | None, printed: PrintOptions) -> None:
 
 def write_ci_files(gated: "Result", printed: GatePrintOptions) -> None:
     """Write what CI reads: JUnit, the job summary, annotations."""
-    from depthprof.report.annotations import annotations
-    from depthprof.report.gated_markdown import gate_markdown
-    from depthprof.report.junit import junit
+    from depthprof.report.ci import annotations, junit
+    from depthprof.report.gated import gate_markdown
     from depthprof.storage.text_files import append_text
 
     if printed.junit is not None:

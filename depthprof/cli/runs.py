@@ -211,7 +211,7 @@ def set_baseline(settings: _Set) -> int:
 
 def show_baseline(settings: _Name) -> int:
     """Print what a name stands for."""
-    from depthprof.report.digested import print_digest
+    from depthprof.report.tables import print_digest
 
     with opened(settings) as store:
         print_digest(store.digest(store.baseline(settings.name)), output.console())

@@ -15,8 +15,7 @@ from depthprof.pytest_plugin.entries import Entry, Recorded, feed
 from depthprof.pytest_plugin.measuring import Measurements
 from depthprof.pytest_plugin.options import PROCESSES, Asked
 from depthprof.records import STAGES, TOTAL, Policy, Result, Workload
-from depthprof.report.pictured import left_out_lines
-from depthprof.report.wording import describe_failure
+from depthprof.report.conditions import describe_failure, left_out_lines
 from depthprof.runner import Plan, SidePlan
 from depthprof.storage.benchmark_files import own_part
 

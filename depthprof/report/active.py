@@ -74,7 +74,7 @@ def _gpu_texts(known: Activity, labels: Sequence[str]) -> list[str]:
 
 
 def _state(sides: list[tuple[str, GpuActivity]]) -> str:
-    """Clocks, power, heat and energy; alike sides are told once."""
+    """Clocks, power, heat and energy; equal sides are named once."""
     shared = len(sides) > 1 and not all(side.own_stretch for _, side in sides)
     cells: list[tuple[str, Cell]] = [
         ("", _clock),
@@ -148,7 +148,7 @@ def _clock(side: GpuActivity) -> str | None:
 
 
 def _power(side: GpuActivity) -> str | None:
-    whose = "" if side.own_stretch else ", all turns"
+    whose = "" if side.own_stretch else ", the whole run"
     return None if side.power_w is None else f"{side.power_w:.0f} W ({side.power_from}{whose})"
 
 

@@ -1,10 +1,6 @@
-"""What lies inside: parts of forward and the dearest kernels or ops, in every report's words."""
+"""The inside of an iteration in words: parts of forward, slowest kernels and operators."""
 
 from collections.abc import Sequence
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from depthprof.records import Drilled, OpTime, PartTime
 from depthprof.units import duration, percent
@@ -23,7 +19,7 @@ def part_rows(drilled: Drilled) -> list[tuple[str, ...]]:
 
 
 def group_rows(drilled: Drilled) -> list[tuple[str, ...]]:
-    """Parts by group, a line each, told how many modules it has; then what lies between."""
+    """Parts by group, a line each with its number of modules; then what lies between."""
     groups: dict[str, list[PartTime]] = {}
     for part in drilled.parts:
         groups.setdefault(part.group, []).append(part)
@@ -35,7 +31,7 @@ def group_rows(drilled: Drilled) -> list[tuple[str, ...]]:
 
 
 def op_rows(drilled: Drilled) -> list[tuple[str, ...]]:
-    """The dearest kernels or ops: name, stage, time and calls an iteration, share of it."""
+    """The slowest kernels or operators: name, stage, time and calls an iteration, share."""
     return [
         (op.name, op.stage or "?", duration(op.self_ns), _share(op, drilled), _calls(op.calls))
         for op in drilled.ops
@@ -53,7 +49,7 @@ def remarks(drilled: Drilled) -> list[str]:
     lines = []
     if drilled.parts:
         dearest = max(drilled.parts, key=lambda part: part.median_ns)
-        lines.append(f"the dearest part is {dearest.name}, {duration(dearest.median_ns)}")
+        lines.append(f"the slowest part is {dearest.name}, {duration(dearest.median_ns)}")
     if drilled.ops:
         what = "kernels and copies" if ops_head(drilled)[0] == OPS_HEAD["device"] else "ops"
         lines.append(
@@ -65,33 +61,6 @@ def remarks(drilled: Drilled) -> list[str]:
     if drilled.trace:
         lines.append(f"trace: {drilled.trace} (open it at ui.perfetto.dev)")
     return lines
-
-
-def print_drilled(drilled: Drilled, console: Console) -> None:
-    """Print the tables and remarks to a console of any width from 80 up."""
-    if drilled.parts:
-        _print(PARTS_HEAD, group_rows(drilled), 1, console)
-    if drilled.ops:
-        rows = [(_cut(row[0]), *row[1:]) for row in op_rows(drilled)]
-        _print(ops_head(drilled), rows, 2, console)
-    console.print()
-    for remark in remarks(drilled):
-        bullet = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
-        bullet.add_row("-", Text(remark, overflow="fold"))
-        console.print(bullet)
-
-
-def _print(
-    head: Sequence[str], rows: Sequence[Sequence[str]], words: int, console: Console
-) -> None:
-    """Print a table whose first columns are words and the others figures."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
-    for place, name in enumerate(head):
-        table.add_column(Text(name), justify="left" if place < words else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console.print()
-    console.print(table)
 
 
 def _part_row(name: str, parts: Sequence[PartTime], drilled: Drilled) -> tuple[str, ...]:
@@ -120,5 +89,6 @@ def _calls(calls: float) -> str:
     return f"{calls:.0f}" if calls == round(calls) else f"{calls:.1f}"
 
 
-def _cut(name: str) -> str:
+def cut(name: str) -> str:
+    """Shorten a name for the terminal."""
     return name if len(name) <= NAME_COLUMNS else f"{name[: NAME_COLUMNS - 3]}..."

@@ -9,8 +9,8 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from depthprof.records import UNKNOWN, Result, Run, TelemetryColumns
-from depthprof.report import wording
-from depthprof.report.figure_samples import SIDE_MARKS
+from depthprof.report import conditions
+from depthprof.report.figure_waterfall import SIDE_MARKS
 from depthprof.units import NS_PER_MS, NS_PER_S
 from depthprof.verdict.stretches import Stretches, side_stretches
 
@@ -75,7 +75,7 @@ def telemetry_figure(judged: Result) -> Figure:
     axes[-1].set_xlabel("s since the first reading")
     handles = [
         Patch(color=SIDE_MARKS[number][1], alpha=0.25, label=label)
-        for number, label in enumerate(wording.legend_labels(run))
+        for number, label in enumerate(conditions.legend_labels(run))
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return figure

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from depthprof.records import DEVICE_STAGES, TOTAL, Result, StageSummary
-from depthprof.report import wording
+from depthprof.report import conditions
 from depthprof.units import NS_PER_MS, duration
 
 COLOURS = {
@@ -21,6 +21,9 @@ COLOURS = {
     "return": "#D55E00",
 }
 """Okabe and Ito's colours, which people with unlike colour vision tell apart."""
+
+SIDE_MARKS = (("o", "#0072B2"), ("^", "#D55E00"))
+"""Mark and colour of baseline and candidate in every figure."""
 
 DOMINANT_RATIO = 0.5
 """A stage with a larger share hides the others: they get a panel without it."""
@@ -58,7 +61,7 @@ def waterfall_figure(judged: Result) -> Figure:
 
 def stage_summaries(judged: Result) -> list[tuple[str, dict[str, StageSummary]]]:
     """Each side's label and its summaries by stage, without the total."""
-    labels = wording.headings(judged.run, 20)
+    labels = conditions.headings(judged.run, 20)
     return [
         (label, {name: one for name, one in stages.items() if name != TOTAL})
         for label, stages in zip(labels, judged.measured.sides, strict=True)

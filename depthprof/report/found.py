@@ -7,8 +7,8 @@ from typing import Any
 
 from depthprof.advice import foremost
 from depthprof.records import TOTAL, Finding, Result, StageFloor
+from depthprof.report.conditions import headings
 from depthprof.report.rows import Row, head, rows
-from depthprof.report.wording import headings
 from depthprof.units import duration, percent
 
 SHOWN = 3

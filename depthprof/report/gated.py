@@ -1,4 +1,4 @@
-"""The gate's outcome in words: rows of a table, sentences, and a document for programs."""
+"""The outcome of a gate in words, as Markdown and as a document for programs."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -13,12 +13,22 @@ from depthprof.records import (
     Status,
     Verdict,
 )
-from depthprof.report.calibrated import longest_stage, sentence
-from depthprof.report.wording import followers, left_out
+from depthprof.report.markdown import escaped, table
+from depthprof.report.tables import calibration_sentence, longest_stage
+from depthprof.report.wording import followers, rejected
 from depthprof.units import duration, percent, signed_duration, times
 
 GATE_SCHEMA = 1
-HEAD = ("stage", "then", "now", "difference", "ratio", "interval", "could see", "verdict")
+HEAD = (
+    "stage",
+    "baseline",
+    "candidate",
+    "difference",
+    "ratio",
+    "interval",
+    "detectable",
+    "verdict",
+)
 WORDS = {0: "pass", 1: "slower", 2: "refused", 3: "inconclusive"}
 
 
@@ -39,7 +49,7 @@ def gate_rows(side: Decision) -> Iterator[GateRow]:
     seen = dict(side.detectable)
     for row in side.comparison.stages:
         verdict = side.verdict(row.stage)
-        cells = (*_figures(row), _could_see(seen.get(row.stage)), verdict.status.value)
+        cells = (*_figures(row), _detectable(seen.get(row.stage)), verdict.status.value)
         yield GateRow(row.stage, verdict.status, verdict.reason.text, (row.stage, *cells))
 
 
@@ -60,13 +70,13 @@ def _median(row: StageComparison, summary: StageSummary) -> str:
     return "-" if absent and not summary.median_ns.value else duration(summary.median_ns.value)
 
 
-def _could_see(ratio: float | None) -> str:
+def _detectable(ratio: float | None) -> str:
     return "-" if ratio is None else f"+{percent(ratio)}"
 
 
 def gate_title(gated: Result) -> str:
     """What was held against what."""
-    how = "measured in turns" if gated.is_paired else "launches of two times"
+    how = "measured in pairs" if gated.is_paired else "runs of different times"
     return f"{gated.candidate} against {gated.baseline} ({how})"
 
 
@@ -74,7 +84,8 @@ def side_sentence(side: Decision) -> str:
     """One side's outcome in a sentence."""
     if side.differences:
         unlike = ", ".join(
-            f"{one.field} ({one.baseline} then, {one.candidate} now)" for one in side.differences
+            f"{one.field} (baseline {one.baseline}, candidate {one.candidate})"
+            for one in side.differences
         )
         fields = " ".join(f"--allow {one.field}" for one in side.differences)
         return (
@@ -94,8 +105,8 @@ def side_remarks(side: Decision) -> list[str]:
         remarks.append("code and weights are identical on both sides, by hash")
     if side.comparison is not None and min(side.launches, default=0) < side.fewest_launches:
         remarks.append(
-            f"{side.launches[0]} launches then, {side.launches[1]} now: at least"
-            f" {side.fewest_launches} on each side decide anything; measure both with"
+            f"processes: {side.launches[0]} of the baseline, {side.launches[1]} of the candidate;"
+            f" at least {side.fewest_launches} on each side are needed; measure both with"
             f" --processes {side.fewest_launches + 2}"
         )
     if (known := side.policy.calibration) is not None and side.comparison is not None:
@@ -105,32 +116,32 @@ def side_remarks(side: Decision) -> list[str]:
             if longest_known is None
             else f", {percent(longest_known.noise_ratio)} in {longest_known.stage}"
         )
-        found = sentence(known)
+        found = calibration_sentence(known)
         remarks.append(
             f"calibrated on {known.created[:10]}: what is called slower or faster clears the noise"
-            f" floor of this machine too{floor}; in turns, {found[0].lower()}{found[1:]}"
+            f" floor of this machine too{floor}; in pairs, {found[0].lower()}{found[1:]}"
         )
     widest = max(
         (item for item in side.detectable if item[0] != TOTAL), key=lambda i: i[1], default=None
     )
     longest = _longest(side)
     if longest is not None and widest is not None:
-        beside = f"; in {widest[0]}, the least certain stage, one of {percent(widest[1])}"
+        beside = f", {percent(widest[1])} in {widest[0]}, the least certain stage"
         remarks.append(
-            f"a slow-down of {percent(longest[1])} in {longest[0]} would have been seen"
+            f"minimum detectable change: {percent(longest[1])} in {longest[0]}"
             f"{'' if widest[0] == longest[0] else beside}"
         )
-    return remarks + _left_out(side)
+    return remarks + _rejected(side)
 
 
-def _left_out(side: Decision) -> list[str]:
-    """What the machine spoilt: by rule in a run in turns, by its ratio where two are compared."""
+def _rejected(side: Decision) -> list[str]:
+    """Rejected samples: by rule where pairs were measured, else as a share."""
     if side.comparison is None:
         return []
     most = max(row.spoilt_ratio for row in side.comparison.stages)
     if side.comparison.skipped.count or not most:
-        return left_out(side.comparison.skipped)
-    return [f"left out of the judgement: up to {percent(most)} of a stage's samples, spoilt"]
+        return rejected(side.comparison.skipped)
+    return [f"rejected samples: up to {percent(most)} of a stage"]
 
 
 def _longest(side: Decision) -> tuple[str, float] | None:
@@ -224,3 +235,18 @@ def _verdict_document(row: StageComparison, verdict: Verdict, seen: float | None
         "detectable_ratio": seen,
         "spoilt_ratio": row.spoilt_ratio,
     }
+
+
+def gate_markdown(gated: Result) -> str:
+    """Write the outcome of every side with its table."""
+    parts = [f"# depthprof gate: {WORDS[gated.exit_code]}", "", escaped(gate_title(gated)), ""]
+    if gated.missing or not gated.sides:
+        parts += [f"**{escaped(gate_sentence(gated))}**", ""]
+    for side in gated.sides:
+        parts += [f"**{escaped(side_sentence(side))}**", ""]
+        rows = [row.cells for row in gate_rows(side)]
+        if rows:
+            parts += [*table(HEAD, rows), ""]
+        parts += [*(f"- {escaped(remark)}" for remark in side_remarks(side)), ""]
+    parts += [f"- {escaped(remark)}" for remark in gate_remarks(gated)]
+    return "\n".join(parts).rstrip() + "\n"

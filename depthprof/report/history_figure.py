@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from depthprof.records import ChangePoint, Drift, SeriesHistory
-from depthprof.report import history_wording as wording
 from depthprof.report.figures import STYLE
+from depthprof.report.history import commit_name, signed_percent, tone
 from depthprof.units import duration
 
 COLOURS = {"SLOWER": "#D55E00", "FASTER": "#009E73"}
@@ -62,14 +62,14 @@ def _panel(axes: Axes, history: SeriesHistory) -> None:
 
 def _mark(axes: Axes, change: ChangePoint, count: int, down: int) -> None:
     """A line where the level changed, a band where it may have, a name so many points down."""
-    colour = COLOURS[wording.tone(change)]
+    colour = COLOURS[tone(change)]
     axes.axvline(change.index - 0.5, color=colour, lw=1.2)
     if change.earliest_index >= 0:
         axes.axvspan(
             change.earliest_index - 0.5, change.latest_index - 0.5, color=colour, alpha=0.12, lw=0
         )
     left = change.index > 0.75 * count
-    text = f"{wording.signed_percent(change.ratio)} at {wording.commit_name(change.commit)}"
+    text = f"{signed_percent(change.ratio)} at {commit_name(change.commit)}"
     axes.annotate(
         text,
         (change.index - 0.5, 1.0),
@@ -85,12 +85,12 @@ def _mark(axes: Axes, change: ChangePoint, count: int, down: int) -> None:
 
 
 def _slope(axes: Axes, drift: Drift) -> None:
-    colour = COLOURS[wording.tone(drift)]
+    colour = COLOURS[tone(drift)]
     ends = ([drift.first_index, drift.last_index], [drift.before_ns, drift.after_ns])
     axes.plot(*ends, color=colour, lw=2)
-    first, last = (wording.commit_name(c) for c in (drift.first_commit, drift.last_commit))
+    first, last = (commit_name(c) for c in (drift.first_commit, drift.last_commit))
     axes.annotate(
-        f"{wording.signed_percent(drift.ratio)} slowly, {first} to {last}",
+        f"{signed_percent(drift.ratio)} slowly, {first} to {last}",
         (0.5, 0.0),
         xycoords="axes fraction",
         xytext=(0, 3),

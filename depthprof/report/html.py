@@ -1,9 +1,14 @@
-"""The report as one HTML file that opens offline: no script, no network, light and dark."""
+"""A report as one HTML file that opens offline: no script, no network, light and dark."""
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from typing import Any
+
+from jinja2 import Environment, PackageLoader, Template, select_autoescape
+from markupsafe import Markup, escape
 
 from depthprof.records import (
     DEVICE_STAGES,
@@ -14,9 +19,8 @@ from depthprof.records import (
     Status,
     TimerView,
 )
-from depthprof.report import active, found, wording
+from depthprof.report import active, conditions, found, wording
 from depthprof.report import drilled as inside
-from depthprof.report.pages import template
 from depthprof.report.rows import device_rows, rows
 from depthprof.units import duration
 from depthprof.verdict.timer_view import is_asynchronous
@@ -36,7 +40,7 @@ def html(judged: Result, figures: Mapping[str, str]) -> str:
     run = judged.run
     captions = CAPTIONS if active.uses_gpu(run) else ON_THE_HOST
     return template("template.html.j2").render(
-        title=wording.title(run),
+        title=conditions.title(run),
         sentence=wording.sentence(judged),
         tone=_tone(judged),
         head=found.floored_head(judged),
@@ -47,7 +51,7 @@ def html(judged: Result, figures: Mapping[str, str]) -> str:
         floor_legend=found.floor_legend(judged),
         legend=wording.DEVICE_LEGEND if device_rows(judged) else "",
         remarks=wording.remarks(judged),
-        facts=wording.facts(judged),
+        facts=conditions.facts(judged),
         figures=[(name, captions[name], _data_uri(svg)) for name, svg in figures.items()],
         timers=_timers(judged),
         active_title=active.title(run),
@@ -123,3 +127,53 @@ def _workloads(judged: Result) -> list[tuple[str, list[str], bool]]:
         (name, [str(column[name]) for column in columns], len({c[name] for c in columns}) > 1)
         for name in columns[0]
     ]
+
+
+LONGEST_WORD = 18
+"""Letters that stay on one line; a longer word may be broken."""
+
+TOGETHER = re.compile(r"\d{4}-\d\d-\d\d|[<>±+~-]*\d[\d.,]* (?:%|[A-Za-z]{1,3}(?:/s)?)(?![A-Za-z])")
+"""What is read as one: a date, or a figure with its unit."""
+
+BREAKABLE = r"[^/_:,.(<@=]{{1,{0}}}[/_:,.(<@=]?|[/_:,.(<@=]"
+"""Pieces of a long word: up to a sign that stands between its parts, or as long as may be."""
+
+
+@cache
+def template(name: str) -> Template:
+    """Load a page's template; whatever it is given is escaped."""
+    environment = Environment(
+        loader=PackageLoader("depthprof.report", "."),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["fit"] = fit
+    return environment.get_template(name)
+
+
+def fit(value: object, longest: int = LONGEST_WORD) -> Markup:
+    """Make the text of a table's cell such that it breaks where a reader would break it.
+
+    Figures and dates stay whole; longer words than `longest` letters may be broken, at the signs
+    between their parts where they have such. What is copied from the page is the text as it was.
+    """
+    text, parts, end = str(value), [], 0
+    for match in TOGETHER.finditer(text):
+        parts += [
+            _broken(text[end : match.start()], longest),
+            Markup('<span class="nb">{}</span>').format(match[0]),
+        ]
+        end = match.end()
+    return Markup("").join([*parts, _broken(text[end:], longest)])
+
+
+def _broken(text: str, longest: int) -> Markup:
+    """Escape a text and let its long words be broken."""
+    pieces = re.compile(BREAKABLE.format(longest))
+    return Markup("").join(
+        Markup("<wbr>").join(map(escape, pieces.findall(word)))
+        if len(word) > longest
+        else escape(word)
+        for word in re.split(r"(\s+)", text)
+    )

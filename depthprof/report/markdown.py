@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from depthprof.records import Drilled, Result
-from depthprof.report import active, found, wording
+from depthprof.report import active, conditions, found, wording
 from depthprof.report import drilled as inside
 from depthprof.report.rows import Row, device_rows
 
 
 def markdown(judged: Result) -> str:
     """Write sentence, table, remarks, conditions and environment."""
-    parts = [f"# depthprof: {escaped(wording.title(judged.run))}", ""]
+    parts = [f"# depthprof: {escaped(conditions.title(judged.run))}", ""]
     parts += [f"**{escaped(wording.sentence(judged))}**", ""]
     parts += table(found.floored_head(judged), map(_cells, found.floored_rows(judged)))
     if legend := found.floor_legend(judged):
@@ -23,7 +23,7 @@ def markdown(judged: Result) -> str:
     if judged.drilled is not None:
         parts += _inside(judged.drilled)
     parts += ["", "## Conditions", ""]
-    parts += table(("", ""), wording.facts(judged))
+    parts += table(("", ""), conditions.facts(judged))
     parts += _active(judged)
     parts += ["", "## Environment", ""]
     parts += table(("", ""), _environment(judged))

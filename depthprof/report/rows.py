@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from depthprof.records import TOTAL, Result, StageComparison, StageSummary, Status, Verdict
-from depthprof.report import wording
+from depthprof.report import conditions, wording
 from depthprof.units import duration, percent, times
 
 
@@ -31,7 +31,7 @@ def head(judged: Result) -> tuple[str, ...]:
     """Names of the columns."""
     if judged.comparison is None:
         return ("stage", "median", "spread", "interval of the median", "share")
-    first, second = wording.headings(judged.run)
+    first, second = conditions.headings(judged.run)
     interval = f"{percent(judged.comparison.confidence)} interval"
     return ("stage", first, second, "ratio", interval, "verdict", "share")
 

@@ -2,25 +2,18 @@
 
 from depthprof.records import (
     TOTAL,
-    WARM_UP_TURN,
     Decision,
-    Failure,
-    Memory,
     Result,
-    Run,
-    Side,
     SkippedSamples,
     StageComparison,
     StageSummary,
     Status,
     TimerView,
     Verdict,
-    workload_differences,
 )
-from depthprof.report import calibrated
-from depthprof.report.active import activity_lines
-from depthprof.report.pictured import picture_lines
-from depthprof.units import binary_size, duration, percent, times
+from depthprof.report.conditions import describe_failure
+from depthprof.report.tables import calibration_sentence
+from depthprof.units import duration, percent, times
 
 DEVICE_MARK = "*"
 DEVICE_LEGEND = (
@@ -28,111 +21,13 @@ DEVICE_LEGEND = (
     " of * rows overlap those of sync."
 )
 FEW_PAIRS = 12
-"""Pairs of the first look, enough for a verdict at the default confidence."""
+"""Pairs of the first interim analysis, enough for a verdict at the default confidence."""
 
-NEIGHBOURS_WORTH_RATIO = 0.05
-"""Neighbours that use less of the CPU than this are not worth a sentence."""
+BACKGROUND_WORTH_RATIO = 0.05
+"""Other processes that use less of the CPU than this are not worth a sentence."""
 
 BLAME_WORTH_NS = 10_000
 """A wait shorter than this is not worth a sentence about timers."""
-
-ENDS = {
-    "budget": "the budget was used up",
-    "decided": "every stage was decided, or the case was clear",
-    "scattered": "the launches differ so much that more turns would decide no more",
-    "precise": "every interval was narrow enough",
-    "interrupted": "Ctrl-C was pressed",
-    "failed": "a side failed",
-}
-
-
-def title(run: Run) -> str:
-    """What was measured: "v1 against v2" or "v1"."""
-    if not run.is_comparison:
-        return f"profile of {run.sides[0].label}"
-    return f"{run.sides[1].label} against {run.sides[0].label}"
-
-
-def headings(run: Run, width: int = 12) -> tuple[str, ...]:
-    """Labels of the sides, cut for the head of a narrow column; never alike."""
-    short = [_shortened(side.label, width) for side in run.sides]
-    if len(set(short)) < len(short):
-        short = [side.name for side in run.sides]
-    return tuple(short)
-
-
-def legend_labels(run: Run) -> tuple[str, ...]:
-    """Labels for a figure's legend, which leaves out what begins with an underscore."""
-    return tuple(f" {label}" if label[:1] == "_" else label for label in headings(run, 30))
-
-
-def _shortened(label: str, width: int) -> str:
-    """Leave out the path of a user's pipeline, then cut from the left."""
-    if len(label) > width:
-        variant, at, options = label.partition("@")
-        label = variant.rpartition(":")[2] + at + options
-    return label if len(label) <= width else f"...{label[3 - width :]}"
-
-
-def facts(judged: Result) -> list[tuple[str, str]]:
-    """The conditions of the run as pairs of a word and a text, one line each."""
-    run = judged.run
-    side = run.sides[0]
-    lines = [("workload", describe_workload(side))]
-    if run.is_comparison:
-        differing = workload_differences(side.workload, run.sides[1].workload)
-        if differing:
-            lines.append((f"of {run.sides[1].label}", describe_differences(run, differing)))
-    lines.append(("device", ", ".join(dict.fromkeys(_device(one) for one in run.sides))))
-    lines += [("weights", text) for text in dict.fromkeys(_weights(run))]
-    lines += picture_lines(run)
-    lines.append(("measured", _measured(run)))
-    lines += activity_lines(run, judged.measured.activity, headings(run))
-    lines += [("memory", text) for text in memory(run)]
-    lines += [("note", note) for note in dict.fromkeys(n for one in run.sides for n in one.notes)]
-    return lines
-
-
-def memory(run: Run) -> list[str]:
-    """One line: what an iteration of each side held at most; none where nobody looked.
-
-    On a GPU what torch allocated and reserved there, then what the process had resident.
-    """
-    texts = []
-    for side in run.sides:
-        peaks = side.observed.memory if side.observed else Memory(None, None)
-        parts = [
-            f"{binary_size(size_bytes)}{where}"
-            for size_bytes, where in (
-                (peaks.device_allocated_bytes, " allocated"),
-                (peaks.device_reserved_bytes, " reserved on the GPU"),
-                (peaks.host_peak_bytes, " on the host"),
-            )
-            if size_bytes is not None
-        ]
-        if parts:
-            texts.append(f"{side.label} {', '.join(parts)}")
-    return [f"at most {'; '.join(texts)}"] if texts else []
-
-
-def describe_workload(side: Side) -> str:
-    """One line: model, network input, batch, dtype, attention, product."""
-    work = side.workload
-    inputs = ", ".join(f"{shape[-1]}x{shape[-2]}" for shape in side.input_shapes)
-    metric = "" if work.max_depth is None else f", max-depth {work.max_depth:g} m"
-    return (
-        f"model {work.model}, network input {inputs} (w x h), batch {work.batch}, {work.dtype},"
-        f" attention {work.attention}, product {work.product}{metric}"
-    )
-
-
-def describe_differences(run: Run, names: tuple[str, ...]) -> str:
-    """One line: the fields in which side b's workload differs, as "batch 8 (not 1)"."""
-    first, second = (side.workload for side in run.sides)
-    return ", ".join(
-        f"{name.replace('_', '-')} {getattr(second, name)} (not {getattr(first, name)})"
-        for name in names
-    )
 
 
 def spread(summary: StageSummary) -> str:
@@ -195,12 +90,12 @@ def followers(judgement: Decision) -> list[str]:
     return [f"also slower: {', '.join(judgement.followers)}"] if judgement.followers else []
 
 
-def left_out(skipped: SkippedSamples, what: str = "judgement") -> list[str]:
-    """How many samples were left out of what and by which rule, where there are any."""
+def rejected(skipped: SkippedSamples) -> list[str]:
+    """How many samples the quality filter rejected, by its rule, where there are any."""
     if not skipped.count:
         return []
     rules = ", ".join(f"{count} ({rule})" for rule, count in skipped.by_rule.items())
-    return [f"left out of the {what}: {rules}"]
+    return [f"rejected samples: {rules}"]
 
 
 def larger_budget(judged: Result) -> list[str]:
@@ -214,42 +109,41 @@ def larger_budget(judged: Result) -> list[str]:
 
 
 def remarks(judged: Result) -> list[str]:
-    """What else a reader must know: followers, timers, left-out samples, failures."""
+    """What else a reader must know: followers, timers, rejected samples, failures."""
     lines = [f"FAILED {describe_failure(judged.run, item)}" for item in judged.run.failures]
     if judged.judgement:
         lines += followers(judged.judgement)
     lines += unsure(judged)
     lines += larger_budget(judged)
     lines += timer_sentences(judged)
-    what = "judgement" if judged.comparison else "figures"
-    lines += left_out(judged.measured.skipped, what)
+    lines += rejected(judged.measured.skipped)
     if judged.measured.per == "picture":
         lines.append("the batches differ, so every figure is per picture")
     if judged.run.is_comparison and not judged.run.shared:
         lines.append(
-            "each side had a worker of its own: differences between processes widen the intervals"
+            "the sides ran in separate processes: differences between processes widen the intervals"
         )
-    lines += conditions(judged)
+    lines += machine_remarks(judged)
     if judged.run.ended == "interrupted":
-        lines.append("interrupted: these are the figures up to then")
+        lines.append("interrupted: the figures stand on what was measured until then")
     return lines
 
 
-def conditions(judged: Result) -> list[str]:
-    """What the machine did, and what it is known to be able to tell apart."""
+def machine_remarks(judged: Result) -> list[str]:
+    """Background load, and the noise floor of this machine where it is known."""
     lines = []
     by_cpu = [stage for stage, clock in judged.measured.clocks.items() if clock == "cpu"]
     if by_cpu:
         lines.append(
-            f"{', '.join(by_cpu)}: {'judged' if judged.comparison else 'timed'} by CPU time,"
+            f"{', '.join(by_cpu)}: {'compared' if judged.comparison else 'timed'} by CPU time,"
             " because other processes preempted too many samples"
         )
     neighbours = judged.comparison.neighbours_ratio if judged.comparison else None
-    if neighbours is not None and neighbours >= NEIGHBOURS_WORTH_RATIO:
+    if neighbours is not None and neighbours >= BACKGROUND_WORTH_RATIO:
         lines.append(f"other processes used {percent(neighbours)} of the CPU meanwhile")
     known = judged.policy.calibration
     if known is not None and judged.comparison is not None:
-        lines.append(f"calibrated on {known.created[:10]}: {calibrated.sentence(known)}")
+        lines.append(f"calibrated on {known.created[:10]}: {calibration_sentence(known)}")
     return lines
 
 
@@ -269,39 +163,4 @@ def timer_sentence(view: TimerView) -> str:
     return (
         f"a host timer without sync blames d2h for {duration(view.blamed_ns)};"
         f" {duration(view.wait_ns)} of them are waiting{owed}"
-    )
-
-
-def describe_failure(run: Run, failure: Failure) -> str:
-    """One line: which side, in which launch, and what happened."""
-    label = next((side.label for side in run.sides if side.name == failure.side), None)
-    where = f"{label}, " if label else ""
-    return f"{where}launch {failure.launch + 1}: {failure.text}"
-
-
-def _device(side: Side) -> str:
-    threads = f", {side.threads} threads" if side.threads != 1 else ", 1 thread"
-    return f"{side.device_name} ({side.device}{threads})"
-
-
-def _weights(run: Run) -> list[str]:
-    texts = []
-    for side in run.sides:
-        weights = side.weights
-        if weights is None:
-            texts.append(f"{side.label}: its own")
-        elif weights.sha256 is None:
-            texts.append(f"random, seed {weights.seed} (speed does not depend on their values)")
-        else:
-            texts.append(f"{side.label}: {weights.source}, sha256 {weights.sha256[:12]}")
-    return texts
-
-
-def _measured(run: Run) -> str:
-    judged = int((run.samples.turn != WARM_UP_TURN).sum())
-    turns = sum(launch.turns for launch in run.launches)
-    return (
-        f"{judged} iterations in {turns} turns over {len(run.launches)}"
-        f" {'launch' if len(run.launches) == 1 else 'launches'},"
-        f" {run.elapsed_s:.0f} s; ended because {ENDS.get(run.ended, run.ended)}"
     )

@@ -115,7 +115,8 @@ def run_process(asked: argparse.Namespace, number: int) -> Iterator[dict[str, An
     def block(side: int, count: int) -> np.ndarray:
         marks = np.asarray(iterations[side].block([pictures[side]], count).marks_ns)
         spans = np.diff(marks, axis=1).astype(float)
-        return np.median(np.hstack([spans, spans.sum(axis=1, keepdims=True)]), axis=0)
+        whole = spans.sum(axis=1, keepdims=True)
+        return np.asarray(np.median(np.hstack([spans, whole]), axis=0))
 
     layout = Layout(random)
     with torch.no_grad():

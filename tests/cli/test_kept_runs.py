@@ -130,7 +130,7 @@ def test_the_gate_passes_the_same_and_fails_the_slower(capsys: Told) -> None:
     assert main(["baseline", "set", "main", "--file", "base.json"]) == 0
     assert main(["baseline", "list"]) == 0
     assert main(["baseline", "show", "main"]) == 0
-    assert "8 launches" in said(capsys)
+    assert "8 processes" in said(capsys)
     assert main(["gate"]) == 2
     assert "is the baseline itself" in said(capsys)
     assert main(["gate", "v2"]) == 0

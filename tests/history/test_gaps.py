@@ -9,9 +9,8 @@ from rich.console import Console
 
 from depthprof.history.trends import analyse
 from depthprof.records import Series
-from depthprof.report.history_document import history_document
-from depthprof.report.history_html import history_html
-from depthprof.report.history_terminal import print_history
+from depthprof.report.history import history_document, print_history
+from depthprof.report.history_page import history_html
 from tests.history.series import noise, series
 
 

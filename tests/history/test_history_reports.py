@@ -13,10 +13,15 @@ from rich.console import Console
 from depthprof.errors import OutputError
 from depthprof.history.trends import analyse
 from depthprof.records import SeriesHistory
-from depthprof.report.history_document import history_document
-from depthprof.report.history_folder import write_history
-from depthprof.report.history_terminal import print_history
-from depthprof.report.history_wording import BLOCKS, change_text, sparkline, sure
+from depthprof.report.history import (
+    BLOCKS,
+    change_text,
+    history_document,
+    print_history,
+    sparkline,
+    sure,
+)
+from depthprof.report.history_page import write_history
 from tests.history.series import noise, series
 
 PLACES = np.arange(120.0)

@@ -155,7 +155,7 @@ def test_a_side_that_failed_fails_the_test_and_is_not_recorded(
     measured.run = {"failures": (Failure("b", "forward", 1, "out_of_memory", "no memory left"),)}
     outcome = session("--benchmark-json=out.json", "-k", "forward")
     outcome.assert_outcomes(failed=2, deselected=14)
-    outcome.stdout.fnmatch_lines(["*v2, launch 2: no memory left*"])
+    outcome.stdout.fnmatch_lines(["*v2, process 2: no memory left*"])
     assert len(measured.plans) == 1
     assert not (pytester.path / "out.json").exists()
 

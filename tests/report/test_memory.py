@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from depthprof.records import Memory, Policy, Result
-from depthprof.report import wording
+from depthprof.report import conditions
 from depthprof.report.html import html
 from depthprof.report.markdown import markdown
 from depthprof.report.summary import summary
@@ -51,7 +51,7 @@ def test_every_report_says_it_in_one_line(
     memories: tuple[Memory | None, Memory | None], line: str | None
 ) -> None:
     known = judged(*memories)
-    found = [text for word, text in wording.facts(known) if word == "memory"]
+    found = [text for word, text in conditions.facts(known) if word == "memory"]
     assert found == ([] if line is None else [line])
     console = Console(file=io.StringIO(), width=80, force_terminal=False)
     print_judged(known, console)

@@ -30,17 +30,13 @@ from depthprof.records import (
     encode,
 )
 from depthprof.report import folder
-from depthprof.report.annotations import annotations
-from depthprof.report.gated import gate_document
-from depthprof.report.gated_markdown import gate_markdown
-from depthprof.report.gated_terminal import print_gated
+from depthprof.report.ci import annotations, junit
+from depthprof.report.conditions import MOST_LEFT_OUT, left_out_lines, legend_labels, picture_lines
+from depthprof.report.gated import gate_document, gate_markdown
 from depthprof.report.html import html
-from depthprof.report.junit import junit
 from depthprof.report.markdown import markdown
-from depthprof.report.pictured import MOST_LEFT_OUT, left_out_lines, picture_lines
 from depthprof.report.summary import summary
-from depthprof.report.terminal import print_judged
-from depthprof.report.wording import legend_labels
+from depthprof.report.terminal import print_gated, print_judged
 from depthprof.storage.database import open_store
 from depthprof.verdict.decision import judge
 from depthprof.verdict.unpaired import gate_turns

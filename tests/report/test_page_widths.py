@@ -12,9 +12,8 @@ from markupsafe import Markup
 
 from depthprof.history.trends import analyse
 from depthprof.records import Drilled, OpTime, PartTime, Policy, Result, Status
-from depthprof.report.history_html import history_html
-from depthprof.report.html import CAPTIONS, html
-from depthprof.report.pages import LONGEST_WORD, fit
+from depthprof.report.history_page import history_html
+from depthprof.report.html import CAPTIONS, LONGEST_WORD, fit, html
 from depthprof.verdict.decision import judge
 from tests.advice.cases import CASES as FINDINGS
 from tests.advice.cases import COLOURS, FLOAT64, IMAGE, PAGEABLE, WRITTEN_OUT

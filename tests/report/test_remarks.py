@@ -18,16 +18,13 @@ from depthprof.records import (
     StageCalibration,
     Telemetry,
 )
-from depthprof.report.annotations import annotations
+from depthprof.report.ci import annotations, junit
 from depthprof.report.found import legend
-from depthprof.report.gated import gate_document
-from depthprof.report.gated_markdown import gate_markdown
-from depthprof.report.gated_terminal import print_gated
+from depthprof.report.gated import gate_document, gate_markdown
 from depthprof.report.html import CAPTIONS, html
-from depthprof.report.junit import junit
 from depthprof.report.markdown import markdown
 from depthprof.report.summary import summary
-from depthprof.report.terminal import print_judged
+from depthprof.report.terminal import print_gated, print_judged
 from depthprof.verdict import digest
 from depthprof.verdict.unpaired import gate_digests, gate_turns
 from tests.advice.cases import COLOURS, FLOAT64, IMAGE, PAGEABLE
@@ -57,17 +54,16 @@ REMARKS: dict[str, tuple[set[str], ...]] = {
     r"What the host did": ({"cpu"}, REPORTS),
     r"every figure is per picture": ({"compare"}, {"much"}),
     r"of a whole batch": ({"compare"}, {"much"}),
-    r"a worker of its own": ({"compare"}, {"much"}),
+    r"in separate processes": ({"compare"}, {"much"}),
     r"by the hypervisor": (REPORTS, {"much"}),
     r"readings of telemetry": (REPORTS, {"much"}),
     r"calibrated on": ({"compare", "gate in turns"}, {"much"}),
-    r"left out of the judgement": ({"compare", "gate in turns"}, {"much"}),
-    r"left out of the figures": ({"profile"}, {"much"}),
-    r"judged by CPU time": ({"compare"}, {"much"}),
+    r"rejected samples": ({"compare", "gate in turns", "profile"}, {"much"}),
+    r"compared by CPU time": ({"compare"}, {"much"}),
     r"timed by CPU time": ({"profile"}, {"much"}),
     r"\b(candidate|verdicts?|slower|faster|INCONCLUSIVE)\b": ({"compare"} | GATES,),
-    r"A change counts from": ({"compare"},),
-    r"would have been seen": (GATES, {"enough"}),
+    r"Smallest change that matters": ({"compare"},),
+    r"minimum detectable change": (GATES, {"enough"}),
     r"on each side decide": (GATES, {"few"}),
     r"gain unknown|\(gain \)": (),
     r"Known gains first": (REPORTS, {"much"}),

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from depthprof.errors import BadRunFile, OutputError
 from depthprof.records import STAGES, TOTAL, Failure, Policy, Result, Run, Samples
-from depthprof.report import folder, wording
+from depthprof.report import conditions, folder, wording
 from depthprof.report.figures import figures
 from depthprof.report.html import html
 from depthprof.report.markdown import markdown
@@ -140,7 +140,7 @@ def test_a_device_run_shows_both_clocks_and_the_naive_timer() -> None:
 def test_a_failure_stands_first_and_the_sentence_names_it() -> None:
     text = " ".join(shown(CASES["failed"], 120).split())
     assert "v2 failed in the stage forward" in text
-    assert "FAILED v2, launch 2: the stage forward raised X: y" in text
+    assert "FAILED v2, process 2: the stage forward raised X: y" in text
 
 
 @every_case
@@ -346,7 +346,7 @@ def test_any_label_can_be_shown(first: str, second: str) -> None:
     run = simulated(turns=1, launches=1)
     sides = tuple(replace(s, label=t) for s, t in zip(run.sides, (first, second), strict=True))
     judged = judge(replace(run, sides=sides), Policy())
-    assert len(set(wording.headings(judged.run))) == 2
+    assert len(set(conditions.headings(judged.run))) == 2
     shown(judged, 80)
     markdown(judged)
     Page(html(judged, {}))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from depthprof import errors
 from depthprof.records import WARM_UP_TURN, Policy, Run, Workload
+from depthprof.report.conditions import facts
 from depthprof.report.gated import side_remarks
-from depthprof.report.wording import facts
 from depthprof.runner import Plan, Progress, SidePlan, measure, process_group, schedule
 from depthprof.runner.plan import first_order, pair_order
 from depthprof.runner.process_group import MOST_PER_BLOCK, iterations_for, settled, warm_up_end

@@ -141,7 +141,7 @@ def test_quick_turns_are_not_told_apart_and_the_run_s_figure_says_so() -> None:
     assert first.nvml_busy_ratio == second.nvml_busy_ratio == pytest.approx(0.65)
     assert (first.sm_clock_mhz, second.sm_clock_mhz) == (1980, 1500)  # a clock does not look back
     assert TOGETHER in activity_notes(activity(run))
-    assert ", all turns" in "".join("".join(row) for row in activity_rows(activity(run)))
+    assert ", the whole run" in "".join("".join(row) for row in activity_rows(activity(run)))
 
 
 @given(st.integers(50, 700), st.integers(50, 700))

@@ -10,7 +10,7 @@ import pytest
 
 from depthprof.errors import BadRunFile, OutputError
 from depthprof.records import STAGES, Calibration, Policy, Run, StageCalibration, Status
-from depthprof.report.calibrated import sentence
+from depthprof.report.tables import calibration_sentence
 from depthprof.stats.interim import Look
 from depthprof.storage.machine_files import find_calibration, write_calibration
 from depthprof.verdict import noise as calibrating
@@ -175,13 +175,13 @@ def test_a_calibration_survives_its_file(tmp_path: Path) -> None:
 def test_stages_without_enough_sound_pairs_are_not_claimed() -> None:
     known = calibrating.calibrate([simulated(turns=1, launches=1)], 0, POLICY, 60.0, "v2")
     assert known.stages == ()
-    assert "No stage" in sentence(known)
+    assert "No stage" in calibration_sentence(known)
     assert Policy(calibration=known).threshold_of("forward") == POLICY.threshold_ratio
     with pytest.raises(ValueError, match="at least one run"):
         calibrating.calibrate([], 0, POLICY, 60.0, "v2")
 
 
 def test_the_sentence_names_stage_size_and_budget() -> None:
-    text = sentence(calibrated())
+    text = calibration_sentence(calibrated())
     assert text.startswith("On this machine +")
     assert "in forward is detectable in 60 s" in text

@@ -28,11 +28,9 @@ from depthprof.records import (
     encode_digest,
 )
 from depthprof.records.traits import IGNORED, machine_name, traits
-from depthprof.report.annotations import annotations
-from depthprof.report.gated import gate_document, gate_sentence, side_remarks
-from depthprof.report.gated_markdown import gate_markdown
-from depthprof.report.gated_terminal import print_gated
-from depthprof.report.junit import junit
+from depthprof.report.ci import annotations, junit
+from depthprof.report.gated import gate_document, gate_markdown, gate_sentence, side_remarks
+from depthprof.report.terminal import print_gated
 from depthprof.verdict.decision import judge
 from depthprof.verdict.unpaired import gate_digests, gate_turns
 from tests.storage.database.stores import judged_at
@@ -70,7 +68,7 @@ def test_a_calibrated_noise_floor_must_be_cleared_and_is_told() -> None:
     assert status(outcome, "forward") is Status.INCONCLUSIVE
     for text in (gate_markdown(outcome), "\n".join(side_remarks(outcome.sides[1]))):
         assert "noise floor of this machine too, 50 % in forward" in text
-        assert "in turns, on this machine +60 % in forward is detectable in 60 s" in text
+        assert "in pairs, on this machine +60 % in forward is detectable in 60 s" in text
     assert gate_document(outcome)["sides"][1]["calibration"]["stages"][0]["noise_ratio"] == 0.5
     assert "noise floor" not in gate_markdown(gated(before, after))
 
@@ -135,7 +133,7 @@ def test_the_gate_tells_followers_and_what_was_left_out() -> None:
     spoilt = measured(1)
     levels = (replace(level, spoilt_ratio=0.125) for level in spoilt.levels)
     between = gated(measured(0), replace(spoilt, levels=tuple(levels)))
-    assert "left out of the judgement: up to 12 % of a stage" in gate_markdown(between)
+    assert "rejected samples: up to 12 % of a stage" in gate_markdown(between)
     assert gate_document(between)["sides"][1]["verdicts"][0]["spoilt_ratio"] == 0.125
 
     judged = judged_at(0)
@@ -145,7 +143,7 @@ def test_the_gate_tells_followers_and_what_was_left_out() -> None:
     decision = replace(decision, comparison=replace(judged.comparison, skipped=rules))
     in_turns = replace(judged, sides=(decision,))
     outcome = gate_turns(in_turns, "abc", "def")
-    assert "left out of the judgement: 3 (preempted by another process)" in gate_markdown(outcome)
+    assert "rejected samples: 3 (preempted by another process)" in gate_markdown(outcome)
     assert gate_document(outcome)["sides"][0]["left_out"] == dict(rules.by_rule)
 
 

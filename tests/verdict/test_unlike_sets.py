@@ -10,11 +10,9 @@ import pytest
 from rich.console import Console
 
 from depthprof.records import Digest, Result, Status, Workload
-from depthprof.report.annotations import annotations
-from depthprof.report.gated import gate_document, gate_sentence
-from depthprof.report.gated_markdown import gate_markdown
-from depthprof.report.gated_terminal import print_gated
-from depthprof.report.junit import junit
+from depthprof.report.ci import annotations, junit
+from depthprof.report.gated import gate_document, gate_markdown, gate_sentence
+from depthprof.report.terminal import print_gated
 from depthprof.verdict.unpaired import gate_asked, gate_digests
 from tests.verdict.digests import POLICY, measured
 

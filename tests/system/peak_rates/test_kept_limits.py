@@ -17,7 +17,7 @@ from depthprof.cli.machine import MEASURED_AGAIN
 from depthprof.cli.main import main
 from depthprof.errors import BadRunFile, OutputError
 from depthprof.records import CopyRate, Limits, MatrixRate, MemoryRate, TheoreticalRate, Workload
-from depthprof.report.limited import print_limits
+from depthprof.report.tables import print_limits
 from depthprof.storage.machine_files import LIMITS_FOLDER, kept_limits, outdated, write_limits
 from depthprof.units import rate
 from tests.records.gpu import LIMITS

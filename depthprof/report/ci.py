@@ -1,14 +1,17 @@
-"""The gate's outcome as JUnit XML: a test case a stage, so that CI names the one that failed.
-
-The layout is the one that Jenkins, GitLab and GitHub's reporters read (testsuites, testsuite,
-testcase; failure, error or skipped below it).
-"""
+"""The outcome of a gate for CI: JUnit XML and GitHub's workflow commands."""
 
 import re
 from xml.etree import ElementTree
 
 from depthprof.records import Decision, Result, Status
-from depthprof.report.gated import GateRow, gate_rows, gate_sentence, gate_title, side_sentence
+from depthprof.report.gated import (
+    GateRow,
+    gate_remarks,
+    gate_rows,
+    gate_sentence,
+    gate_title,
+    side_sentence,
+)
 
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold (section 2.2)."""
@@ -79,3 +82,35 @@ def _add(case: ElementTree.Element, tag: str, kind: str, text: str) -> None:
 
 def _clean(text: str) -> str:
     return NOT_XML.sub("?", text)
+
+
+def annotations(gated: Result) -> list[str]:
+    """Lines to print: an error a slower stage or refusal, a warning an undecided stage.
+
+    A side that is not compared is a notice.
+    """
+    lines = []
+    for side in gated.sides:
+        if side.comparison is None or side.problem is not None:
+            lines.append(_command("error", f"{side.label} refused", side_sentence(side)))
+        for row in gate_rows(side):
+            title = f"{side.label}: {row.stage} {row.status.value}"
+            if row.status is Status.SLOWER:
+                lines.append(_command("error", title, row.reason))
+            elif row.status in (Status.INCONCLUSIVE, Status.INCOMPARABLE):
+                lines.append(_command("warning", title, row.reason))
+    if gated.missing or not gated.sides:
+        lines.append(_command("error", "depthprof gate", gate_sentence(gated)))
+    return lines + [_command("notice", "not compared", line) for line in gate_remarks(gated)]
+
+
+def _command(kind: str, title: str, text: str) -> str:
+    return f"::{kind} title={_property(title)}::{_data(text)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,10 +1,17 @@
-"""Changes and drifts as people read them, alike in every form of the report."""
+"""A history over commits in words, in the terminal and as a document for programs."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import pairwise
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from depthprof.records import WITH_CHANGES, ChangePoint, Drift, Estimate, Point, SeriesHistory
+from depthprof.report.tables import table
 from depthprof.units import duration
 
 COMMIT_LETTERS = 10
@@ -107,3 +114,75 @@ def sparkline(medians: Sequence[float], width: int) -> str:
 
 def _middle(values: Sequence[float]) -> float:
     return sorted(values)[len(values) // 2]
+
+
+STYLES = {"SLOWER": "bold red", "FASTER": "bold green", "GAP": "yellow"}
+ROOMY_COLUMNS = 96
+COURSE_BLOCKS = {"narrow": 28, "roomy": 60}
+LONGEST_STAGE = 16
+
+
+def print_history(histories: Sequence[SeriesHistory], console: Console) -> None:
+    """Print two tables for each machine and label, to a console of any width from 80 up."""
+    if not histories:
+        console.print(Text("no runs: there is no history yet"))
+    roomy = console.width >= ROOMY_COLUMNS
+    for group in by_subject(histories):
+        series = group[0].series
+        console.print(Text(f"{series.label} on {series.machine}", style="bold"))
+        console.print(_courses(group, roomy))
+        console.print()
+        console.print(_changes(group, roomy))
+        console.print()
+
+
+def _courses(histories: Sequence[SeriesHistory], roomy: bool) -> Table:
+    blocks = COURSE_BLOCKS["roomy" if roomy else "narrow"]
+    lines = []
+    for history in histories:
+        points = history.series.points
+        course = sparkline([point.median_ns for point in points], blocks)
+        lines.append((history.series.stage, str(len(points)), course, span(points)))
+    head = ("stage", "runs", "course", "first -> latest")
+    return _narrowed(table(head, lines, left=(0, 2, 3), gap=3 if roomy else 2))
+
+
+def _changes(histories: Sequence[SeriesHistory], roomy: bool) -> Table:
+    lines: list[tuple[str, Text]] = []
+    for history in histories:
+        stage = history.series.stage
+        for line, way in toned_texts(history):
+            lines.append((stage, Text(line, style=STYLES.get(way, "dim"))))
+            stage = ""
+    made = table(("stage", "what changed"), lines, left=(0, 1), gap=3 if roomy else 2)
+    made.columns[1].no_wrap, made.columns[1].overflow = False, "fold"
+    return _narrowed(made)
+
+
+def _narrowed(made: Table) -> Table:
+    made.columns[0].overflow, made.columns[0].max_width = "ellipsis", LONGEST_STAGE
+    return made
+
+
+HISTORY_SCHEMA = 1
+
+
+def history_document(histories: Sequence[SeriesHistory]) -> dict[str, Any]:
+    """Return the document: schema, kind, and a list of series as plain data.
+
+    Figures carry their unit in their name. `ratio` and `point_ratio` are objects of value, low,
+    high and confidence. `sentences` is what the terminal prints.
+    """
+    return {
+        "schema": HISTORY_SCHEMA,
+        "kind": "history",
+        "series": [_series(history) for history in histories],
+    }
+
+
+def _series(history: SeriesHistory) -> dict[str, Any]:
+    data = asdict(history)
+    series = data.pop("series")
+    points = list(series.pop("points"))
+    data["change_points"] = list(data["change_points"])
+    return {**series, **data, "sentences": change_texts(history), "points": points}
