@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -38,47 +39,68 @@ def act(variant: str, moment: str) -> dict[str, Any] | None:
     return {"error": kinds[what], "text": f"{what} it did", "side": "b", "stage": "forward"}
 
 
-def main() -> None:
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    variants: dict[str, str] = {}
-    blocks: dict[str, int] = {}
-    for line in sys.stdin:
-        command = json.loads(line)
-        answer: dict[str, Any] | None
-        if command["command"] == "load":
-            variants |= {side["name"]: side["variant"] for side in command["sides"]}
-            alone = len(variants) == 1
-            names = [v for v in variants.values() if not (alone and v.startswith("shares"))]
-            answer = next((a for v in names if (a := act(v, "load"))), None)
-            sides = {
-                side["name"]: {
-                    **FACTS,
-                    "workload": side["workload"],
-                    "checked_ns": forward_ns(side["variant"]),
-                }
-                for side in command["sides"]
+class FakeWorker:
+    """Answers commands as a worker does; time passes by `sleep` alone."""
+
+    def __init__(
+        self,
+        now_ns: Callable[[], int] = time.perf_counter_ns,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._now_ns, self._sleep = now_ns, sleep
+        self._variants: dict[str, str] = {}
+        self._blocks: dict[str, int] = {}
+
+    def answer(self, command: dict[str, Any]) -> dict[str, Any]:
+        answered: dict[str, Any] = getattr(self, command["command"])(command)
+        return answered
+
+    def load(self, command: dict[str, Any]) -> dict[str, Any]:
+        self._variants |= {side["name"]: side["variant"] for side in command["sides"]}
+        alone = len(self._variants) == 1
+        names = [v for v in self._variants.values() if not (alone and v.startswith("shares"))]
+        facts = {
+            side["name"]: {
+                **FACTS,
+                "workload": side["workload"],
+                "checked_ns": forward_ns(side["variant"]),
             }
-            answer = answer or {
-                "sides": sides,
-                "environment": ENVIRONMENT,
-                "memory_bytes": 20_000_000,
-            }
-        elif command["command"] == "observe":
-            side = command["side"]
-            answer = act(variants[side], "observe") or {"observed": asdict(OBSERVED)}
-        elif command["command"] == "limits":
-            answer = next((a for v in variants.values() if (a := act(v, "limits"))), None)
-            measured = None if "ab12" in command["known"] else asdict(LIMITS)
-            answer = answer or {"fingerprint": "ab12", "limits": measured}
-        else:
-            side = command["side"]
-            blocks[side] = blocks.get(side, 0) + 1
-            alone = len(variants) == 1 and variants[side].startswith("shares")
-            answer = None if alone else act(variants[side], str(blocks[side]))
-            answer = answer or block(variants[side], command["iterations"])
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+            for side in command["sides"]
+        }
+        loaded = {"sides": facts, "environment": ENVIRONMENT, "memory_bytes": 20_000_000}
+        return next((a for v in names if (a := act(v, "load"))), None) or loaded
+
+    def observe(self, command: dict[str, Any]) -> dict[str, Any]:
+        observed = {"observed": asdict(OBSERVED)}
+        return act(self._variants[command["side"]], "observe") or observed
+
+    def limits(self, command: dict[str, Any]) -> dict[str, Any]:
+        measured = None if "ab12" in command["known"] else asdict(LIMITS)
+        failed = next((a for v in self._variants.values() if (a := act(v, "limits"))), None)
+        return failed or {"fingerprint": "ab12", "limits": measured}
+
+    def block(self, command: dict[str, Any]) -> dict[str, Any]:
+        side = command["side"]
+        variant = self._variants[side]
+        self._blocks[side] = self._blocks.get(side, 0) + 1
+        alone = len(self._variants) == 1 and variant.startswith("shares")
+        answer = None if alone else act(variant, str(self._blocks[side]))
+        return answer or self._measured(variant, command["iterations"])
+
+    def _measured(self, variant: str, iterations: int) -> dict[str, Any]:
+        if variant.partition("@")[0].split(":")[0] == "print":
+            print("a user's pipeline may print", flush=True)
+        length_ns = forward_ns(variant)
+        rows = []
+        for _ in range(iterations):
+            start = self._now_ns()
+            self._sleep(length_ns / 1e9)
+            rows.append([start + offset for offset in (0, 1000, 2000, 2000 + length_ns)])
+            rows[-1] += [rows[-1][-1] + offset for offset in (300, 400, 500, 9000)]
+        known: dict[str, Any] = {"marks_ns": rows, "device_ns": []}
+        if variant.startswith("threads"):
+            known["threads"] = [int(variant.partition(":")[2]), 3]
+        return known
 
 
 def forward_ns(variant: str) -> int:
@@ -86,20 +108,13 @@ def forward_ns(variant: str) -> int:
     return int(float(words[1]) * 1e6) if len(words) > 1 else 1_000_000
 
 
-def block(variant: str, iterations: int) -> dict[str, Any]:
-    if variant.partition("@")[0].split(":")[0] == "print":
-        print("a user's pipeline may print", flush=True)
-    length_ns = forward_ns(variant)
-    rows = []
-    for _ in range(iterations):
-        start = time.perf_counter_ns()
-        time.sleep(length_ns / 1e9)
-        rows.append([start + offset for offset in (0, 1000, 2000, 2000 + length_ns)])
-        rows[-1] += [rows[-1][-1] + offset for offset in (300, 400, 500, 9000)]
-    known = {"marks_ns": rows, "device_ns": []}
-    if variant.startswith("threads"):
-        known["threads"] = [int(variant.partition(":")[2]), 3]  # type: ignore[assignment]
-    return known
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    worker = FakeWorker()
+    for line in sys.stdin:
+        answers.write(json.dumps(worker.answer(json.loads(line))) + "\n")
+        answers.flush()
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ def test_both_sides_and_the_machine_are_on_the_run(separate: bool) -> None:
     assert [one.launch for one in told if one.phase == "looking"] == [1]  # once, of the first
 
 
+@pytest.mark.usefixtures("virtual_time")
 def test_limits_that_fail_are_noted() -> None:
     run, _ = measured(plan("ms:1", "raise@limits"))
     assert run.limits is None
@@ -45,11 +46,13 @@ def test_limits_that_fail_are_noted() -> None:
     assert run.sides[1].observed == OBSERVED
 
 
+@pytest.mark.usefixtures("virtual_time")
 def test_limits_that_are_known_are_not_measured_again() -> None:
     run, _ = measured(plan("ms:1", "ms:1"), known=True)
     assert run.limits is LIMITS  # the very ones that were handed in
 
 
+@pytest.mark.usefixtures("virtual_time")
 def test_nobody_looks_where_that_was_not_asked_for() -> None:
     run, told = measured(plan("exit@observe", "exit@limits", observe=False))
     assert [side.observed for side in run.sides] == [None, None]
@@ -57,6 +60,7 @@ def test_nobody_looks_where_that_was_not_asked_for() -> None:
     assert "looking" not in {one.phase for one in told}
 
 
+@pytest.mark.usefixtures("virtual_time")
 def test_a_side_that_fails_while_looked_at_is_noted_and_the_run_stays() -> None:
     run, _ = measured(plan("ms:1", "raise@observe"))
     assert run.ended == "budget"
@@ -88,6 +92,7 @@ def test_with_workers_of_their_own_the_other_side_is_still_looked_at() -> None:
     assert run.limits == LIMITS
 
 
+@pytest.mark.usefixtures("virtual_time")
 def test_a_run_that_ended_before_its_time_is_not_looked_at() -> None:
     run, _ = measured(plan("ms:1", "raise@6", budget_s=5))
     assert run.ended == "failed"
@@ -104,8 +109,8 @@ def test_a_run_that_ended_before_its_time_is_not_looked_at() -> None:
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+def here(virtual_time: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    del virtual_time
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(api, "check_plan", lambda _: None)
     return tmp_path

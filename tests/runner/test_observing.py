@@ -1,6 +1,6 @@
 """One iteration looked at: of small pipelines of known habits, and of the published ones."""
 
-from collections.abc import Iterator
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -12,8 +12,7 @@ from depthprof.errors import PipelineError
 from depthprof.networks.configs import config_for
 from depthprof.records import STAGES, Observed, Workload, built
 from depthprof.runner.observe import observe
-from depthprof.runner.plan import WORKER
-from depthprof.runner.process import Layout, WorkerProcess
+from depthprof.runner.worker import Worker
 
 HEIGHT, WIDTH = 40, 60
 
@@ -127,8 +126,8 @@ def test_a_stage_that_raises_is_a_sentence() -> None:
 
 
 @pytest.fixture(scope="module")
-def published() -> Iterator[dict[str, Any]]:
-    """A real worker with three sides at a small input, each looked at once."""
+def published() -> dict[str, Any]:
+    """A worker with three sides at a small input, in this process, each looked at once."""
     options = {"a": ("v1", {}), "b": ("v2", {}), "c": ("v2", {"attention": "sdpa"})}
     sides = [
         {
@@ -139,13 +138,13 @@ def published() -> Iterator[dict[str, Any]]:
         }
         for name, (variant, changes) in options.items()
     ]
-    with WorkerProcess(Layout(0, 0), WORKER) as worker:
-        loaded = worker.ask({"command": "load", "sides": sides, "images": []}, 120.0)
-        found: dict[str, Any] = {"shape": loaded["sides"]["a"]["input_shapes"][0]}
-        for name in options:
-            answer = worker.ask({"command": "observe", "side": name}, 120.0)
-            found[name] = built(Observed, answer["observed"])
-        yield found
+    worker = Worker()
+    loaded = worker.load({"sides": sides, "images": []})
+    found: dict[str, Any] = {"shape": loaded["sides"]["a"]["input_shapes"][0]}
+    for name in options:
+        answer = json.loads(json.dumps(worker.observe({"side": name})))
+        found[name] = built(Observed, answer["observed"])
+    return found
 
 
 def flops_by_hand(rows: int, columns: int) -> float:

@@ -13,8 +13,6 @@ from depthprof import errors
 from depthprof.cli.main import main
 from depthprof.records import STAGES, UNKNOWN, WARM_UP_TURN, Status
 from depthprof.runner import worker
-from depthprof.runner.plan import WORKER
-from depthprof.runner.process import Layout, WorkerProcess
 from depthprof.system.conditions import can_watch
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -24,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_compare_v1_v2_names_return_and_finds_forward_the_same(tmp_path: Path) -> None:
-    judged = depthprof.compare("v1", "v2", SMALL, budget_s=8, processes=3)
+    judged = depthprof.compare("v1", "v2", SMALL, budget_s=5, processes=2)
     assert judged.run.ended in ("budget", "decided", "scattered")  # the last was "decided" too
     assert judged.run.shared
     assert judged.judgement is not None
@@ -86,50 +84,72 @@ def test_v2_is_slower_in_return_than_the_example_of_the_docs(
     assert "separate" not in json.dumps(document)
 
 
-def test_a_profile_of_pictures_of_unlike_size_in_batches(tmp_path: Path) -> None:
+def test_sides_of_unlike_threads_with_pictures_of_unlike_size_in_batches(tmp_path: Path) -> None:
     for number, (height, width) in enumerate([(60, 80), (40, 30), (50, 50)]):
         picture = np.full((height, width, 3), 40 * number, np.uint8)
         cv2.imwrite(str(tmp_path / f"{number}.png"), picture)
     workload = SMALL.changed(batch=2, product="depth", dtype="bf16")
-    judged = depthprof.profile("v2", workload, images=[tmp_path], budget_s=1, processes=1)
-    assert judged.judgement is None
-    assert len(judged.run.pictures) == 3
-    assert judged.run.sides[0].input_shapes == ((2, 3, 56, 56),)
-
-
-def test_sides_of_unlike_threads_are_measured_in_a_worker_each() -> None:
     judged = depthprof.compare(
-        "v1", "v1", SMALL, candidate_workload=SMALL.changed(threads=2), budget_s=1, processes=1
+        "v2",
+        "v2",
+        workload,
+        candidate_workload=workload.changed(threads=2),
+        images=[tmp_path],
+        budget_s=1,
+        processes=1,
     )
     assert not judged.run.shared
     assert [side.threads for side in judged.run.sides] == [1, 2]
     assert not any("threads" in note for side in judged.run.sides for note in side.notes)
+    assert len(judged.run.pictures) == 3
+    assert [side.input_shapes for side in judged.run.sides] == [((2, 3, 56, 56),)] * 2
 
+
+LIGHT = """
+import time
+import cv2
+import numpy as np
+import torch
+
+class Light:
+    def __init__(self, workload):
+        self.shape = None
+
+    def preprocess(self, images):
+        self.shape = images[0].shape[:2]
+        small = cv2.resize(images[0], (56, 56)).astype(np.float32)
+        return torch.from_numpy(small.transpose(2, 0, 1)[None])
+
+    def h2d(self, batch):
+        return batch
+
+    def forward(self, batch):
+        return batch.mean(dim=1)
+
+    def postprocess(self, depth):
+        return torch.nn.functional.interpolate(depth[:, None], self.shape)[:, 0]
+
+    def d2h(self, depth):
+        return depth
+
+    def deliver(self, depth):
+        return [np.repeat(depth[0].byte().numpy()[..., None], 3, axis=2)]
+"""
+"""A pipeline without a network, quick to load."""
 
 BROKEN = """
-from depthprof import load_pipeline
+class Broken(Light):
+    calls = 0
 
-class Broken:
-    def __init__(self, workload):
-        published = load_pipeline("v1", workload)
-        for name in ("preprocess", "h2d", "forward", "postprocess", "d2h", "deliver"):
-            setattr(self, name, getattr(published, name))
-        self.calls = 0
-        self.done, self.deliver = self.deliver, self.tire
-
-    def tire(self, depth):
+    def deliver(self, depth):
         self.calls += 1
         if self.calls > 8:
             raise ValueError("tired")
-        return self.done(depth)
+        return super().deliver(depth)
 """
 
 
 PATCHING = """
-import time
-import cv2
-from depthprof import load_pipeline
-
 resize = cv2.resize
 
 def slow(*arguments, **options):
@@ -137,17 +157,20 @@ def slow(*arguments, **options):
     return resize(*arguments, **options)
 
 cv2.resize = slow
-
-def make(workload):
-    return load_pipeline("v2", workload)
 """
 
 
-def test_what_a_side_patches_for_both_falls_on_that_side_alone(tmp_path: Path) -> None:
-    (tmp_path / "patching.py").write_text(PATCHING)
-    judged = depthprof.compare(
-        "v2", f"{tmp_path}/patching.py:make", SMALL, budget_s=0.5, processes=1
-    )
+@pytest.fixture
+def light(tmp_path: Path) -> str:
+    """The light pipeline, as a variant."""
+    (tmp_path / "light.py").write_text(LIGHT)
+    return f"{tmp_path / 'light.py'}:Light"
+
+
+def test_what_a_side_patches_for_both_falls_on_that_side_alone(light: str, tmp_path: Path) -> None:
+    (tmp_path / "patching.py").write_text(LIGHT + PATCHING)
+    patching = f"{tmp_path}/patching.py:Light"
+    judged = depthprof.compare(light, patching, SMALL, budget_s=0.5, processes=1)
     assert not judged.run.shared
     assert judged.comparison is not None
     row = judged.comparison.stage("preprocess")
@@ -171,19 +194,20 @@ def test_variants_of_this_repository_share_a_process() -> None:
         {"name": name, "variant": variant, "workload": asdict(workload), "checkpoint": None}
         for name, (variant, workload) in zip("abc", workloads.items(), strict=True)
     ]
-    with WorkerProcess(Layout(0, 0), WORKER) as process:
-        loaded = process.ask({"command": "load", "sides": sides, "images": []}, 120)
-        assert set(loaded["sides"]) == set("abc")
-        block = {"command": "block", "first": 0, "iterations": 1, "warming_up": True}
-        for name in "abcabc":
-            assert process.ask({**block, "side": name}, 120)["threads"] == [1, 1]
+    together = worker.Worker()
+    assert set(together.load({"sides": sides, "images": []})["sides"]) == set("abc")
+    for name in "abcabc":
+        block = {"side": name, "first": 0, "iterations": 1, "warming_up": True}
+        assert together.block(block)["threads"] == [1, 1]
 
 
 def test_a_user_s_stage_that_fails_half_way_keeps_what_was_measured(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    light: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "broken.py").write_text(BROKEN)
-    words = ["compare", "v1", f"{tmp_path / 'broken.py'}:Broken", "--input-size", "56"]
+    # Its iterations are long enough for blocks of one, so that it fails in a block after warm-up.
+    slow = BROKEN.replace("self.calls += 1", "self.calls += 1; time.sleep(0.03)")
+    (tmp_path / "broken.py").write_text(LIGHT + slow)
+    words = ["compare", light, f"{tmp_path / 'broken.py'}:Broken", "--input-size", "56"]
     words += ["--processes", "1", "--no-store"]
     assert main([*words, "--budget", "20", "--threads", "1", "--out", str(tmp_path / "out")]) == 2
     shown = " ".join(capsys.readouterr().out.split())
