@@ -193,7 +193,7 @@ def test_the_published_habits_are_found(published: Any) -> None:
         wide = found.trait("float64_host", "preprocess")
         assert wide is not None
         assert wide.amount == 8 * 3 * 512 * 600  # the photograph, divided by 255
-        assert wide.where.startswith("preprocess.py:")
+        assert wide.where.startswith("published.py:")
         product = found.trait("product_bytes", "return")
         assert product is not None
         assert product.amount == 3 * 512 * 600
