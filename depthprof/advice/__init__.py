@@ -1,4 +1,4 @@
-"""What is worth changing: rules over a judged run, and the bounds of the hardware.
+"""What is worth changing: rules over an analysed run, and the bounds of the hardware.
 
 One rule is one file in `depthprof/advice/rules/` and one row in docs/findings.md.
 """

@@ -1,4 +1,4 @@
-"""What the rules look at: one view of each side, in nanoseconds an iteration."""
+"""What the rules read: one view of each side, in nanoseconds an iteration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from depthprof.records import (
 
 @dataclass(frozen=True, slots=True)
 class SideFacts:
-    """One side: medians of an iteration by stage (and "total"), its floors, what was observed.
+    """One side: medians of an iteration by stage (and "total"), hardware bounds, what was observed.
 
     Attributes:
-        host_ns: by the host's clock, spoilt samples included.
+        host_ns: by the host's clock, disturbed samples included.
         device_ns: by the device's clock, empty where it has none.
-        judged_ns: by the clock that judges the stage, which is what the table shows.
+        judged_ns: by the clock of the stage's row in the table.
         floors: hardware bounds by stage, where they are known; one that is beaten is among them.
         timer: what a host timer without sync would have said.
     """
@@ -52,7 +52,7 @@ class SideFacts:
 
     @property
     def total_ns(self) -> float:
-        """Time of an iteration as the table shows it: what the machine spoilt is left out."""
+        """Time of an iteration as the table shows it: disturbed samples are left out."""
         return self.judged_ns.get(TOTAL, 0.0)
 
     @property
@@ -88,7 +88,7 @@ class SideFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a rule may look at. Whatever is missing in an older run is None or empty."""
+    """All that a rule may read. Whatever is missing in an older run is None or empty."""
 
     run: Run
     sides: tuple[SideFacts, ...]
@@ -109,7 +109,7 @@ class Facts:
 
 
 def facts_of(analysis: Analysis) -> Facts:
-    """Gather what the rules look at from an analysis."""
+    """Gather what the rules read from an analysis."""
     run = analysis.run
     by_picture = analysis.per == "picture"
     return Facts(

@@ -1,1 +1,1 @@
-"""A judged run as text, pages, figures and files. It decides nothing."""
+"""A result as text, pages, figures and files. It decides nothing."""

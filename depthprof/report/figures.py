@@ -90,7 +90,7 @@ def ratios_figure(judged: Result) -> Figure:
     """Draw a row a stage, the total last."""
     comparison, judgement = judged.comparison, judged.judgement
     if comparison is None or judgement is None:
-        raise ValueError("ratios need a comparison and its judgement")
+        raise ValueError("ratios need a comparison and its decision")
     rows = comparison.stages
     figure = Figure(figsize=(9, 1.4 + 0.36 * len(rows)), layout="constrained")
     axes = figure.subplots()
@@ -201,7 +201,7 @@ def _panel(axes: Axes, run: Run, spans_ns: NDArray[np.int64], title: str) -> Non
             c=WARM_UP_COLOUR,
             marker=".",
             rasterized=True,
-            label="warm-up, not judged",
+            label="warm-up, not compared",
         )
     for number, label in enumerate(conditions.legend_labels(run)):
         mine = (samples.side == number) & ~warm_up

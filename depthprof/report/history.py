@@ -98,7 +98,7 @@ def tone(change: ChangePoint | Drift) -> str:
 
 
 def sparkline(medians: Sequence[float], width: int) -> str:
-    """Draw a series in blocks, at most `width` of them; neighbours share one by their median."""
+    """Draw a series in blocks, at most `width` of them; adjacent runs share one by their median."""
     finite = [value for value in medians if math.isfinite(value)]
     if not finite or width < 1:
         return ""

@@ -46,7 +46,7 @@ def rows(judged: Result) -> list[Row]:
 
 
 def device_rows(judged: Result) -> bool:
-    """Whether any row is judged by the device's clock."""
+    """Whether any row is timed by the device's clock."""
     return any(row.cells[0].endswith(wording.DEVICE_MARK) for row in rows(judged))
 
 

@@ -50,7 +50,7 @@ def share(stage: str, summary: StageSummary) -> str:
 
 
 def sentence(judged: Result) -> str:
-    """The one sentence under the table: the judgement's, or where a profile's time goes."""
+    """The headline under the table: the decision's, or where a profile's time goes."""
     if judged.judgement is not None:
         return judged.judgement.sentence
     (stages,) = judged.measured.sides

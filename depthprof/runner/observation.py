@@ -47,7 +47,7 @@ def observe_sides(
             answer = worker.ask({"command": "observe", "side": name}, timeout_s)
             found.observed[name] = built(Observed, answer["observed"])
         except DepthprofError as error:
-            found.missing[name] = f"not looked at: {error}"
+            found.missing[name] = f"not observed: {error}"
             if isinstance(error, WorkerLost):
                 lost[worker] = str(error)
     name = next(

@@ -82,7 +82,7 @@ def _watched(
     except (Exception, SystemExit) as error:  # the border: a stage may be foreign code
         text = (str(error).strip() or "no text").splitlines()[0]
         raise PipelineError(
-            f"the stage {stage} raised {type(error).__name__} while it was looked at: {text}",
+            f"the stage {stage} raised {type(error).__name__} while it was observed: {text}",
             stage=stage,
         ) from error
 

@@ -67,7 +67,7 @@ def test_a_side_that_fails_while_looked_at_is_noted_and_the_run_stays() -> None:
     assert not run.failures
     assert run.sides[0].observed == OBSERVED
     assert run.sides[1].observed is None
-    assert run.sides[1].notes == ("raise@observe: not looked at: raise it did",)
+    assert run.sides[1].notes == ("raise@observe: not observed: raise it did",)
     assert run.limits == LIMITS
     assert judge(run, Policy()).judgement is not None
 
@@ -81,7 +81,7 @@ def test_a_worker_that_is_lost_is_not_asked_again(
     assert run.ended == "budget"
     assert not run.failures
     assert [side.observed for side in run.sides] == [None, None]
-    assert all("not looked at: the worker" in side.notes[0] for side in run.sides)
+    assert all("not observed: the worker" in side.notes[0] for side in run.sides)
     assert run.limits is None
 
 

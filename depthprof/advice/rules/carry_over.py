@@ -12,8 +12,8 @@ from depthprof.units import duration, times
 CODE = "carry_over"
 ORDER = 42
 
-FEWEST_LAUNCHES = 5
-"""That all of five launches agree by chance has a probability of 1 in 16."""
+FEWEST_PROCESSES = 5
+"""That all of five processes agree by chance has a probability of 1 in 16."""
 
 WORTH_RATIO = 1.2
 WORTH_NS = 50_000
@@ -28,17 +28,17 @@ def rule(facts: Facts) -> Iterator[Finding]:
     """The next preprocess takes longer after one side than after the other, whoever's it is.
 
     Seen where V2's colouring left the allocator so that the next preprocess took twice as long
-    (docs/measuring.md, "Processes, blocks, pairs"). In a shared worker each side's blocks follow
+    (docs/measuring.md, "Processes, blocks, pairs"). In a shared process each side's blocks follow
     either side; the first iterations of blocks are compared by who ran before, each side with
-    itself, so that the sides' own speed and their place in the turn cancel. Reported where all of
-    five or more launches agree, and the median launch has 1.2 times and 50 us or more. The gain is
-    unknown: what is left behind also slows the side's own next iteration.
+    itself, so that the sides' own speed and their place in the pair cancel. Reported where all of
+    five or more processes agree, and the median process has 1.2 times and 50 us or more. The gain
+    is unknown: what is left behind also slows the side's own next iteration.
     """
     run = facts.run
     if not (run.is_comparison and run.shared) or "preprocess" not in run.samples.stages:
         return
     seen = _after_each_ns(run)
-    if len(seen) < FEWEST_LAUNCHES:
+    if len(seen) < FEWEST_PROCESSES:
         return
     ratios = seen[:, 1] / seen[:, 0]
     if not ((ratios > 1).all() or (ratios < 1).all()):
@@ -56,7 +56,7 @@ def rule(facts: Facts) -> Iterator[Finding]:
         figures(
             (f"first preprocess after {label}", duration(after_ns)),
             (f"after {facts.sides[1 - slow].side.label}", duration(else_ns)),
-            ("launches that agree", str(len(seen))),
+            ("processes that agree", str(len(seen))),
         ),
         None,
         REMEDY,
@@ -64,7 +64,7 @@ def rule(facts: Facts) -> Iterator[Finding]:
 
 
 def _after_each_ns(run: Run) -> NDArray[np.float64]:
-    """First preprocess of a block by who ran before, geometric over the sides: [launches, 2]."""
+    """First preprocess of a block by who ran before, geometric over the sides: [processes, 2]."""
     samples = run.samples
     columns = np.stack([samples.launch, samples.block])
     _, first = np.unique(columns, axis=1, return_index=True)  # blocks in order, first iterations
