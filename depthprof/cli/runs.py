@@ -170,12 +170,11 @@ def import_runs(settings: _Import) -> int:
 
 def _runs_of(path: str) -> "Sequence[tuple[Run, Policy]]":
     """Runs of a run.json, a report folder, or a file of pytest-benchmark."""
-    from depthprof.storage import benchmark_files
-    from depthprof.storage.run_files import read_run
+    from depthprof.storage.run_files import is_benchmark_file, read_run, read_runs
 
-    if Path(path).is_dir() or not benchmark_files.is_benchmark_file(Path(path)):
+    if Path(path).is_dir() or not is_benchmark_file(Path(path)):
         return [read_run(path)]
-    runs = benchmark_files.read_runs(path)
+    runs = read_runs(path)
     if not runs:
         raise BadRunFile(
             f"{path} holds benchmarks, but no run of depthprof; only what the suites or the"

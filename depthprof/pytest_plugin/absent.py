@@ -114,7 +114,7 @@ def node_of(name: str, entry: Mapping[str, Any]) -> str:
 
 def own_entries(entries: Entries) -> dict[str, Mapping[str, Any]]:
     """Entries that depthprof made."""
-    from depthprof.storage.benchmark_files import own_part  # loads numpy: not in every session
+    from depthprof.storage.run_files import own_part  # loads numpy: not in every session
 
     return {name: one for name, one in entries.items() if own_part(one.get("extra_info"))}
 

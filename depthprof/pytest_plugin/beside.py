@@ -133,7 +133,7 @@ class Beside:
             return
         with guarded(self._config):
             from depthprof.pytest_plugin.measuring import fingerprint
-            from depthprof.storage.benchmark_files import KEY
+            from depthprof.storage.run_files import KEY
 
             facts = self._session.facts
             machine_info[KEY] = {**facts, "fingerprint": fingerprint(facts)}
@@ -146,7 +146,7 @@ class Beside:
         if not self._ours:
             return
         with guarded(self._config):
-            from depthprof.storage.benchmark_files import own_part
+            from depthprof.storage.run_files import own_part
 
             data = {made.fullname: made.stats.data for made in benchmarks}
             for entry in output_json["benchmarks"]:
@@ -163,7 +163,7 @@ class Beside:
 
     def _end(self, session: pytest.Session, bench: Any) -> None:
         from depthprof.pytest_plugin.absent import absent_lines
-        from depthprof.storage.benchmark_files import own_part
+        from depthprof.storage.run_files import own_part
 
         measured = {made.fullname: own_part(made.extra_info) for made in bench.benchmarks}
         lines, is_lost = absent_lines(self._runs, measured, self._tests)

@@ -9,7 +9,7 @@ from depthprof.errors import BadRunFile, nearest
 from depthprof.pytest_plugin.absent import Entries, own_entries
 from depthprof.pytest_plugin.entries import Entry, Recorded, short_label
 from depthprof.records import Decision, Digest, Status
-from depthprof.storage.benchmark_files import PACKED, own_part, unpack
+from depthprof.storage.run_files import PACKED, own_part, unpack
 from depthprof.storage.settings import GateSettings
 from depthprof.units import duration, percent, times
 from depthprof.verdict import digest

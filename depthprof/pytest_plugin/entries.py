@@ -23,7 +23,7 @@ from depthprof.records import (
     Workload,
     encode,
 )
-from depthprof.storage.benchmark_files import KEY, PACKED, pack
+from depthprof.storage.run_files import KEY, PACKED, pack
 
 NS = 1e-9
 

@@ -17,7 +17,7 @@ from depthprof.pytest_plugin.options import PROCESSES, Asked
 from depthprof.records import STAGES, TOTAL, Policy, Result, Workload
 from depthprof.report.conditions import describe_failure, left_out_lines
 from depthprof.runner import Plan, SidePlan
-from depthprof.storage.benchmark_files import own_part
+from depthprof.storage.run_files import own_part
 
 PLAN_OPTIONS = ("budget_s", "processes", "launches", "images", "strict", "checkpoint", "allow")
 

@@ -5,8 +5,9 @@ Nothing that measures imports msgspec: it checks what was read from a file.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -87,14 +88,44 @@ def check_schema(document: Mapping[str, Any], newest: int, name: str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """Turn a record into what JSON can hold; a matrix [n, m] becomes m columns of length n."""
+    """Turn a record into what JSON can hold; a matrix [n, m] becomes m columns of length n.
+
+    A whole number in a field of floats becomes a float, as it is read back, so that a run has one
+    text and one identity.
+    """
+    return _plain(value, type(value))
+
+
+def _plain(value: Any, kind: Any) -> Any:
     if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        hints = _hints(type(value))
+        return {
+            field.name: _plain(getattr(value, field.name), hints[field.name])
+            for field in fields(value)
+        }
     if isinstance(value, np.ndarray):
         return value.T.tolist()
+    kind = _without_none(kind)
     if isinstance(value, tuple):
-        return [plain(one) for one in value]
-    return value
+        return [_plain(one, each) for one, each in zip(value, _of_items(kind, value), strict=True)]
+    return float(value) if kind is float and value is not None else value
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _without_none(kind: Any) -> Any:
+    if get_origin(kind) is not UnionType:
+        return kind
+    return next(one for one in get_args(kind) if one is not NoneType)
+
+
+def _of_items(kind: Any, values: Sequence[Any]) -> Sequence[Any]:
+    """Kinds of a tuple's items, from the annotation of the tuple."""
+    inner = get_args(kind)
+    return inner[:1] * len(values) if inner[-1:] == (...,) else inner
 
 
 def made(kind: type[Record], data: Any, path: str = "") -> Record:
@@ -125,18 +156,16 @@ def built(kind: type[Record], data: Any) -> Record:
 
 
 def _built(kind: Any, data: Any) -> Any:
-    origin, inner = get_origin(kind), get_args(kind)
+    kind = _without_none(kind)
+    origin = get_origin(kind)
     if data is None:
         return None
-    if origin is UnionType:
-        return _built(next(one for one in inner if one is not NoneType), data)
     if origin is np.ndarray:
         return _column(data)
     if origin is tuple:
-        kinds = inner[:1] * len(data) if inner[-1] is ... else inner
-        return tuple(map(_built, kinds, data))
+        return tuple(map(_built, _of_items(kind, data), data))
     if is_dataclass(kind):
-        hints = get_type_hints(kind)
+        hints = _hints(cast(type, kind))
         known = {field.name: data[field.name] for field in fields(kind) if field.name in data}
         return cast(Any, kind)(**{name: _built(hints[name], each) for name, each in known.items()})
     return data

@@ -14,7 +14,7 @@ from depthprof.records import STAGES as STAGE_NAMES
 from depthprof.records import Policy, encode
 from depthprof.stats.paired import shared_confidence
 from depthprof.stats.rank_sum import fewest_launches
-from depthprof.storage.benchmark_files import PACKED, read_runs
+from depthprof.storage.run_files import PACKED, read_runs
 from tests.pytest_plugin.sessions import MINE, Measured, Session
 from tests.pytest_plugin.sessions import STAGES as SUITE
 

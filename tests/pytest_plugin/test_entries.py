@@ -7,7 +7,7 @@ import pytest
 
 from depthprof.errors import BadRunFile
 from depthprof.records import STAGES, WARM_UP_TURN
-from depthprof.storage.benchmark_files import KEY, read_runs
+from depthprof.storage.run_files import KEY, read_runs
 from tests.pytest_plugin.sessions import MINE, Measured, Session, saved
 from tests.pytest_plugin.sessions import STAGES as SUITE
 

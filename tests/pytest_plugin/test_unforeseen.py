@@ -7,7 +7,7 @@ import pytest
 
 from depthprof.pytest_plugin import measuring
 from depthprof.pytest_plugin import session as sessions
-from depthprof.storage import benchmark_files
+from depthprof.storage import run_files
 from tests.pytest_plugin.sessions import MINE, Measured, Session, saved
 
 
@@ -18,7 +18,7 @@ def fault(*_: Any) -> Any:
 PLACES: dict[str, tuple[Any, str]] = {
     "the account at the end": (measuring, "time_sentence"),
     "what is saved of the machine": (measuring, "fingerprint"),
-    "what is saved of the samples": (benchmark_files, "own_part"),
+    "what is saved of the samples": (run_files, "own_part"),
     "measuring and recording": (sessions, "chosen_entries"),
 }
 

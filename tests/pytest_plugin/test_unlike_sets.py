@@ -11,7 +11,7 @@ import pytest
 
 from depthprof.pytest_plugin.absent import GONE, NOT_RUN, PARAMETERS, Selected, node_of
 from depthprof.records import Run, Side
-from depthprof.storage.benchmark_files import KEY, PACKED, pack, unpack
+from depthprof.storage.run_files import KEY, PACKED, pack, unpack
 from tests.pytest_plugin.sessions import MINE, Measured, Session, planned
 from tests.runs import simulated
 

@@ -10,7 +10,7 @@ import pytest
 
 from depthprof.errors import BadInput, BadRunFile
 from depthprof.records import Calibration, Policy, encode
-from depthprof.storage import benchmark_files, run_files
+from depthprof.storage import run_files
 from depthprof.storage.machine_files import find_calibration
 from depthprof.storage.settings import read_settings
 from depthprof.storage.text_files import (
@@ -65,8 +65,8 @@ def test_runs_and_benchmarks_and_calibrations_are_read_however_they_arrive(
     assert encode(*run_files.read_run(file)) == text
     known = json.dumps({"benchmarks": [{"extra_info": {"depthprof": {}}}]}, indent=1)
     file.write_bytes(ARRIVALS[arrival](known))
-    assert benchmark_files.is_benchmark_file(file)
-    assert benchmark_files.read_runs(file) == ()
+    assert run_files.is_benchmark_file(file)
+    assert run_files.read_runs(file) == ()
     calibration = Calibration("abc", "v2", "2026", 2, 1, 60.0, 0.95, ())
     document = json.dumps({"schema": 1, **asdict(calibration)}, indent=1)
     (tmp_path / "abc.json").write_bytes(ARRIVALS[arrival](document))
@@ -81,10 +81,10 @@ def test_what_is_no_text_is_named_in_a_sentence(arrival: str, tmp_path: Path) ->
         read_settings(tmp_path)
     if arrival == "latin-1":
         assert "byte 0xfc in line 1 is not UTF-8" in str(settings.value)
-    for read in (run_files.read_run, run_files.read_baseline, benchmark_files.read_runs):
+    for read in (run_files.read_run, run_files.read_baseline, run_files.read_runs):
         with pytest.raises(BadRunFile, match=r"run\.json.*not text"):
             read(tmp_path / "run.json")
-    assert not benchmark_files.is_benchmark_file(tmp_path / "run.json")
+    assert not run_files.is_benchmark_file(tmp_path / "run.json")
     with pytest.raises(BadRunFile, match=r"abc\.json.*not text"):
         find_calibration("abc", tmp_path)
 

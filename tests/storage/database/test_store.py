@@ -95,6 +95,15 @@ def test_a_run_keeps_its_identity_through_its_file(store: Store) -> None:
     assert len(store.rows()) == 1
 
 
+def test_whole_numbers_in_fields_of_floats_keep_the_identity(store: Store) -> None:
+    run = replace(run_at(0), budget_s=5)
+    policy = replace(POLICY, floor_ns=5_000, stage_ratios=(("forward", 1),))
+    judged = judge(run, policy)
+    read = judge(*decode(encode(run, policy)))
+    assert add(store, judged) == add(store, read)
+    assert len(store.rows()) == 1
+
+
 def test_moments_are_kept_in_utc(store: Store) -> None:
     run = replace(run_at(0), created="2026-11-21T23:29:30+14:00")
     add(store, judge(run, POLICY))
