@@ -1,8 +1,6 @@
 """Frozen values with the unit in every name, and their one codec."""
 
-from depthprof.records.calibration import Calibration, StageCalibration
 from depthprof.records.codec import built, check_figures, decode, encode, explained, made, plain
-from depthprof.records.conditions import UNKNOWN, WITNESSES, BlockConditions, Interruptions
 from depthprof.records.digest import DIGEST_KIND, Digest, Level, decode_digest, encode_digest
 from depthprof.records.finding import Figure, Finding
 from depthprof.records.history import WITH_CHANGES, ChangePoint, Drift, Point, Series, SeriesHistory
@@ -18,11 +16,13 @@ from depthprof.records.judgement import (
     Status,
     TimerView,
 )
-from depthprof.records.limits import (
+from depthprof.records.machine import (
+    Calibration,
     CopyRate,
     Limits,
     MatrixRate,
     MemoryRate,
+    StageCalibration,
     StageFloor,
     TheoreticalRate,
     limits_fingerprint,
@@ -56,9 +56,13 @@ from depthprof.records.telemetry import (
     CLOCK_FAULTS,
     CLOCK_REASONS,
     TELEMETRY_COLUMNS,
+    UNKNOWN,
+    WITNESSES,
     Activity,
+    BlockConditions,
     GpuActivity,
     HostActivity,
+    Interruptions,
     Telemetry,
     TelemetryColumns,
 )

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthprof.errors import BadRunFile
-from depthprof.records.conditions import Interruptions
 from depthprof.records.judgement import Policy
 from depthprof.records.run import RUN_SCHEMA, Run, Samples
+from depthprof.records.telemetry import Interruptions
 
 Record = TypeVar("Record")
 
@@ -98,7 +98,7 @@ def plain(value: Any) -> Any:
 
 def _plain(value: Any, kind: Any) -> Any:
     if is_dataclass(value):
-        hints = _hints(type(value))
+        hints = _hints(value.__class__)
         return {
             field.name: _plain(getattr(value, field.name), hints[field.name])
             for field in fields(value)
@@ -184,7 +184,7 @@ def check_figures(record: Any, *, zero: bool, path: str = "") -> None:
 
 
 def explained(error: Exception) -> str:
-    """What a refusal to make a record says, in a few words."""
+    """Why a record cannot be made, in a few words."""
     return f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
 
 

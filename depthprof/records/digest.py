@@ -11,7 +11,7 @@ from depthprof.units import keep_shown
 
 DIGEST_SCHEMA = 1
 DIGEST_KIND = "baseline"
-"""What the file says it is: digests are saved as baselines."""
+"""The kind that the file states: summaries are saved as baselines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class Level:
 
     Attributes:
         side: name of the side, "a" or "b". stage: its name. clock: it is judged by.
-        median_ns: over all sound samples of the run, with its interval.
-        launches_ns: median of each launch's sound blocks: the unit of evidence between runs.
-        spoilt_ratio: the part of its samples that the machine spoilt.
+        median_ns: over all undisturbed samples of the run, with its interval.
+        launches_ns: median of each process's undisturbed blocks: the unit of evidence between runs.
+        spoilt_ratio: the part of its samples that was rejected.
     """
 
     side: str
@@ -61,12 +61,12 @@ class Digest:
         return tuple(level for level in self.levels if level.side == side)
 
     def launches_of(self, side: str) -> int:
-        """Most launches any stage of a side stands on."""
+        """Most processes that any stage of a side was measured in."""
         return max((len(level.launches_ns) for level in self.levels_of(side)), default=0)
 
 
 def encode_digest(digest: Digest) -> str:
-    """Write a digest as JSON, indented, for files that are committed."""
+    """Write a summary as JSON, indented, for files that are committed."""
     document = {"schema": DIGEST_SCHEMA, "kind": DIGEST_KIND, **plain(digest)}
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
@@ -75,7 +75,7 @@ def decode_digest(text: str, name: str) -> Digest:
     """Read what `encode_digest` wrote.
 
     Raises:
-        BadRunFile: not JSON, no digest, or of a newer schema; the sentence carries `name`.
+        BadRunFile: not JSON, no summary, or of a newer schema; the sentence carries `name`.
     """
     document = read_object(text, name)
     if document.get("kind") != DIGEST_KIND:

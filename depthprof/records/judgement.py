@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from depthprof.errors import BadInput, nearest
-from depthprof.records.calibration import Calibration
+from depthprof.records.machine import Calibration
 
 FAIL_ON = ("slower", "inconclusive")
 """What can fail a comparison; `--fail-on` chooses from these."""
@@ -141,7 +141,7 @@ class StageComparison:
 
     Attributes:
         clock: "host", "device", or "cpu" (CPU time of the measuring thread, where neighbours
-            spoilt most of its wall times): the clock this stage is judged by.
+            disturbed most of its wall times): the clock this stage is judged by.
         ratio: candidate / baseline, pair by pair; None where it cannot be computed.
         difference_ns: candidate - baseline, pair by pair; None where it cannot be computed.
         launch_ratios: the ratio in each launch alone, for a look at their agreement.
@@ -196,9 +196,9 @@ class Comparison:
     """Both sides, stage by stage, with intervals; no decision yet.
 
     `per` is "iteration", or "picture" where the two sides have unlike batches. `stages` holds the
-    stages in order and the total last. `look` numbers the look at the growing data that this is
+    stages in order and the total last. `look` numbers the interim analysis of the growing data that this is
     (see stats.look_share). `neighbours_ratio` is the part of the machine's cores that other
-    processes used while measuring, None where the system does not tell.
+    processes used while measuring, None where the system does not report it.
     """
 
     stages: tuple[StageComparison, ...]

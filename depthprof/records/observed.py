@@ -1,4 +1,4 @@
-"""What separate iterations of a side showed: its work, memory and habits; parts and kernels."""
+"""What separate iterations of a side showed: its work, memory and traits; parts and kernels."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class StageWork:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Peaks of one iteration of one side, in bytes; None where the system does not tell.
+    """Peaks of one iteration of one side, in bytes; None where the system does not report them.
 
     Attributes:
         host_peak_bytes: resident memory of the process, in which both sides may be loaded.
@@ -65,7 +65,7 @@ class Trait:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What was seen of a side after the timed turns."""
+    """What was seen of a side after the timed iterations."""
 
     work: tuple[StageWork, ...]
     memory: Memory

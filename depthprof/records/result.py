@@ -16,7 +16,7 @@ from depthprof.records.judgement import (
     Status,
     TimerView,
 )
-from depthprof.records.limits import StageFloor
+from depthprof.records.machine import StageFloor
 from depthprof.records.observed import Drilled
 from depthprof.records.run import Run
 from depthprof.records.telemetry import Activity

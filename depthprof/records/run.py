@@ -1,14 +1,13 @@
-"""What was measured: every sample, on which machine, of which sides. Nothing here is judged."""
+"""What was measured: every sample, on which machine, of which sides. No verdicts."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from depthprof.records.conditions import BlockConditions, Interruptions
-from depthprof.records.limits import Limits
+from depthprof.records.machine import Limits
 from depthprof.records.observed import Observed
-from depthprof.records.telemetry import Telemetry
+from depthprof.records.telemetry import BlockConditions, Interruptions, Telemetry
 from depthprof.records.workload import STAGES, Workload
 from depthprof.units import keep_shown
 
@@ -16,7 +15,7 @@ RUN_SCHEMA = 5
 """Number of the saved run's layout; a reader refuses a larger one."""
 
 WARM_UP_TURN = -1
-"""The turn number of samples taken while warming up; they are kept but never judged."""
+"""The block number of samples taken while warming up; they are kept but never analysed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +97,7 @@ class Side:
     `name` is "a" (the baseline) or "b" (the candidate); `label` is what people read.
     `input_shapes` are the distinct network inputs, [B, 3, h, w] each. `code_sha256` is of the
     pipeline's source files, None in a run that was saved before they were hashed. `observed` is
-    None where nobody looked: an older run, or one that ended before its time.
+    None where it was not recorded: an older run, or one that ended before its time.
     """
 
     name: str
@@ -173,9 +172,9 @@ class Run:
     """Everything one `compare` (two sides) or `profile` (one side) measured.
 
     `ended` says why measuring stopped: "budget", "decided" (every stage of a comparison),
-    "scattered" (more turns would decide no more), "precise" (every median of a profile),
+    "scattered" (more pairs would decide no more), "precise" (every median of a profile),
     "interrupted" or "failed". `shared` is whether both sides lived in one worker process,
-    `may_grow` whether more launches might have followed the first ones (older runs do not tell, and
+    `may_grow` whether more processes might have followed the first ones (older runs do not state it, and
     might). `limits` are those of the machine and its device, `telemetry` what it showed meanwhile;
     None in older runs or where not asked. `left_out` are the files of its folders of pictures that
     could not be read.

@@ -1,11 +1,72 @@
-"""What the machine and its GPU showed beside the measuring, sampled at moments of their own."""
+"""What the machine did while samples were taken: which are disturbed, and what the GPU showed."""
 
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
+UNKNOWN = -1
+"""Stands where the system does not report it, or it was not read."""
+
 Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Interruptions:
+    """Of every iteration, what happened to the thread that measured it. -1 is unknown.
+
+    The stage columns are filled only where asking after each mark costs no more than a thousandth
+    of an iteration; else the iteration as a whole is known.
+
+    Attributes:
+        involuntary: int64 [n], context switches forced upon the thread: another took its core.
+        voluntary: int64 [n], switches it asked for: sleeping, waiting for a lock or for a device.
+        stage_cpu_ns: int64 [n, stages], CPU time of the thread.
+        stage_involuntary: int64 [n, stages]; stage_voluntary: int64 [n, stages].
+
+    Sources: getrusage(2), RUSAGE_THREAD; clock_gettime(2), CLOCK_THREAD_CPUTIME_ID.
+    """
+
+    involuntary: Integers
+    voluntary: Integers
+    stage_cpu_ns: Integers
+    stage_involuntary: Integers
+    stage_voluntary: Integers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockConditions:
+    """Of every block, what the machine did meanwhile: int64 columns of length m, -1 is unknown.
+
+    Attributes:
+        launch: the process of the block. block: its number within the process.
+        wall_ns: from the block's beginning to its end. cpu_ns: CPU time of the whole process.
+        busy_ns: time in which any core of the machine worked, this process included.
+        stolen_ns: time in which the hypervisor ran another guest (proc_stat(5), steal).
+        pressure_ns: time in which some task of the machine waited for a core
+            (kernel Documentation/accounting/psi.rst, cpu, some).
+        others_involuntary: forced switches of the process's other threads.
+        throttled: NVML's clocks event reasons that are faults, as bits. sm_clock_mhz: of the GPU.
+    """
+
+    launch: Integers
+    block: Integers
+    wall_ns: Integers
+    cpu_ns: Integers
+    busy_ns: Integers
+    stolen_ns: Integers
+    pressure_ns: Integers
+    others_involuntary: Integers
+    throttled: Integers
+    sm_clock_mhz: Integers
+
+    def __len__(self) -> int:
+        return len(self.block)
+
+
+WITNESSES = tuple(field.name for field in fields(BlockConditions))[2:]
+"""What is read once a block, in the order of the columns."""
+
 
 CLOCK_REASONS = {
     0x1: "idle",
@@ -34,7 +95,7 @@ class TelemetryColumns:
         gpu_busy_percent: NVML's utilisation: part of the last sampling period (1/6 to 1 s) in which
             any kernel ran, however few of its multiprocessors. memory_busy_percent: likewise of
             memory access.
-        sm_clock_mhz, memory_clock_mhz, power_mw, temperature_c: as NVML tells.
+        sm_clock_mhz, memory_clock_mhz, power_mw, temperature_c: as NVML reports.
         memory_used_bytes: of the whole device, other processes included.
         pcie_sent_bytes_per_s, pcie_received_bytes_per_s: by the GPU; from GPM where offered, else
             over 20 ms, in every fourth reading.
@@ -113,8 +174,8 @@ class GpuActivity:
         faults, limits: throttle reasons in words, each with the share of readings that had it;
             faults are heat, power brake and hardware slowdown, limits all others.
         own_stretch: whether utilisation, power, energy, GPM and traffic, which look back up to a
-            second, are of this side alone; False: of all that was measured, since the sides took
-            turns too fast for them.
+            second, are of this side alone; False: of all that was measured, since the sides
+            alternated too fast for them.
         readings: how many there were in its blocks.
     """
 
@@ -147,7 +208,7 @@ class HostActivity:
 
     Attributes:
         others_ratio: part of the machine's cores that other processes used.
-        stolen_ratio: part of them that the hypervisor gave to somebody else.
+        stolen_ratio: part of them that the hypervisor gave to another guest.
         pressure_ratio: part of the time in which some task, ours included, waited for a core.
         least_available_bytes: memory that could still be had without swapping, at the worst.
     """
@@ -160,7 +221,7 @@ class HostActivity:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What telemetry and our own events say, ready to be shown.
+    """What telemetry and our own events show, ready to be shown.
 
     Attributes:
         sides: one a side of the run; None for a side that no watched GPU worked for.

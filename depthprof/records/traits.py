@@ -49,7 +49,7 @@ def machine_name(environment: Environment, side: Side, pictures: Sequence[Pictur
 
 
 def workload_traits(workload: Workload) -> dict[str, str]:
-    """The part of the traits that a workload tells, by the name of its field."""
+    """The part of the traits that a workload determines, by the name of its field."""
     return {
         field.name: str(getattr(workload, field.name))
         for field in fields(Workload)
@@ -66,7 +66,7 @@ def _minor(version: str | None) -> str:
 
 
 def _platform(text: str) -> str:
-    """System and architecture; kernels are updated without a word."""
+    """System and architecture; the kernel is left out, since systems update it by themselves."""
     words = text.split()
     return f"{words[0]} {words[-1]}" if words else "unknown"
 

@@ -9,7 +9,7 @@ STAGES = ("preprocess", "h2d", "forward", "postprocess", "sync", "d2h", "return"
 """The stages of one iteration, in order; a stage is the gap between two neighbouring marks."""
 
 DEVICE_STAGES = ("h2d", "forward", "postprocess", "d2h")
-"""The stages whose work runs on the device; on CUDA they are judged by the device's own clock."""
+"""The stages whose work runs on the device; on CUDA they are timed by the device's own clock."""
 
 TOTAL = "total"
 """The name of the row for the whole iteration, beside the stages."""

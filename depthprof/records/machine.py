@@ -1,8 +1,66 @@
-"""What a machine could do at best, measured once: the hardware bound of every stage."""
+"""What a machine can do at best, and what it can tell apart, measured once and kept."""
 
 import hashlib
 import json
 from dataclasses import dataclass
+
+from depthprof.units import keep_shown
+
+
+@dataclass(frozen=True, slots=True)
+class StageCalibration:
+    """One stage (or "total") of a calibration.
+
+    Attributes:
+        stage: its name. clock: the clock that judged it.
+        median_ns: its length in nanoseconds.
+        pair_sd_ratio: standard deviation of the log ratio of one pair of blocks.
+        launch_sd_ratio: standard deviation of the log ratio between processes, beyond what the
+            pairs explain.
+        noise_ratio: relative difference up to which identical code may seem to differ.
+        detectable_ratio: smallest slow-down found with the stated power in the stated budget.
+        false_alarms: SLOWER or FASTER verdicts on identical code.
+    """
+
+    stage: str
+    clock: str
+    median_ns: float
+    pair_sd_ratio: float
+    launch_sd_ratio: float
+    noise_ratio: float
+    detectable_ratio: float
+    false_alarms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Comparisons of identical code on one machine, summed up.
+
+    Attributes:
+        fingerprint: of machine, software and workload; it holds for these alone.
+        subject: what was measured, in words. created: when, ISO 8601.
+        comparisons: A/A comparisons; placebos: those of them whose sides differ harmlessly.
+        budget_s: the budget `detectable_ratio` is stated for.
+        power: the probability with which it is found.
+        stages: those with enough undisturbed pairs for a figure, the total last.
+    """
+
+    fingerprint: str
+    subject: str
+    created: str
+    comparisons: int
+    placebos: int
+    budget_s: float
+    power: float
+    stages: tuple[StageCalibration, ...]
+
+    def __post_init__(self) -> None:
+        keep_shown(self, "subject")
+
+    def stage(self, name: str) -> StageCalibration | None:
+        """Return one stage's, or None where it was not calibrated."""
+        return next((stage for stage in self.stages if stage.stage == name), None)
+
 
 METHOD = 2
 """How peak rates are found; a part of the fingerprint, so that another method measures again.
@@ -70,7 +128,7 @@ class Limits:
         copies: of the link, empty on a CPU, where nothing is copied between devices.
         matrix: of the device, the best kernel of each dtype.
         memory_bytes_per_s: of the device's memory, read and written bytes together.
-        launch_ns: host time of launching one small operation on the device.
+        launch_ns: host time of launching one small kernel on the device.
         host_copy_bytes_per_s: of one core copying within the host's memory (read + written).
         core_bytes_per_s: of one core's simplest arithmetic over a large array (read + written).
         kernels: all that were tried for `matrix`. memory: of device and host by size, through the
