@@ -93,7 +93,7 @@ def opened(asked: StoreOptions, *, create: bool = False) -> "AbstractContextMana
         raise BadInput(
             "SQLAlchemy is not installed, so there is no store; run `pip install depthprof`"
         )
-    from depthprof.storage.database.opening import URL_VARIABLE, open_store
+    from depthprof.storage.database import URL_VARIABLE, open_store
     from depthprof.storage.settings import read_settings
 
     url = asked.store or os.environ.get(URL_VARIABLE) or read_settings().store

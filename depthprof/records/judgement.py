@@ -196,9 +196,9 @@ class Comparison:
     """Both sides, stage by stage, with intervals; no decision yet.
 
     `per` is "iteration", or "picture" where the two sides have unlike batches. `stages` holds the
-    stages in order and the total last. `look` numbers the interim analysis of the growing data that this is
-    (see stats.look_share). `neighbours_ratio` is the part of the machine's cores that other
-    processes used while measuring, None where the system does not report it.
+    stages in order and the total last. `look` is the number of this interim
+    analysis (see stats.look_share). `neighbours_ratio` is the part of the machine's cores that
+    other processes used while measuring, None where the system does not report it.
     """
 
     stages: tuple[StageComparison, ...]

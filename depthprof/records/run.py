@@ -23,9 +23,9 @@ class Samples:
     """All samples of a run as columns of length n (10,000 iterations weigh about 1.5 MB).
 
     Attributes:
-        launch: int64 [n], the launch (worker process, or pair of them) it was taken in.
-        turn: int64 [n], the pair it belongs to, counted within the launch; -1 is warm-up.
-        block: int64 [n], the block of uninterrupted iterations of one side, within the launch.
+        launch: int64 [n], the process (or pair of them) it was taken in.
+        turn: int64 [n], the pair it belongs to, counted within the process; -1 is warm-up.
+        block: int64 [n], the block of uninterrupted iterations of one side, within the process.
         side: int64 [n], index into `Run.sides`.
         start_ns: int64 [n], host clock at the iteration's first mark; on Linux all processes
             share its zero.
@@ -33,7 +33,7 @@ class Samples:
         device_ns: int64 [n, stages], gaps between neighbouring device events; -1 where the side's
             device has no clock of its own. None if no side has.
         stages: names of the columns.
-        interruptions: what happened to the measuring thread; None where nobody asked.
+        interruptions: what happened to the measuring thread; None where it was not read.
     """
 
     launch: NDArray[np.int64]
@@ -174,10 +174,10 @@ class Run:
     `ended` says why measuring stopped: "budget", "decided" (every stage of a comparison),
     "scattered" (more pairs would decide no more), "precise" (every median of a profile),
     "interrupted" or "failed". `shared` is whether both sides lived in one worker process,
-    `may_grow` whether more processes might have followed the first ones (older runs do not state it, and
-    might). `limits` are those of the machine and its device, `telemetry` what it showed meanwhile;
-    None in older runs or where not asked. `left_out` are the files of its folders of pictures that
-    could not be read.
+    `may_grow` whether more processes might have followed the first ones (as in older runs, which do
+    not state it). `limits` are those of the machine and its device, `telemetry` its readings
+    meanwhile; None in older runs or where not asked. `left_out` are the files of its folders of
+    pictures that could not be read.
     """
 
     created: str

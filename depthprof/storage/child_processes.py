@@ -1,4 +1,4 @@
-"""The environment of every process that depthprof starts, and how git is called.
+"""The environment of every process that depthprof starts, and calls of git.
 
 In a git hook, under `git rebase --exec` and under `git -c`, the environment names the repository,
 the index and the objects that git is at work on. A child that inherits them works on those too,
@@ -9,7 +9,17 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+
+from depthprof.errors import BadInput
+
+GIT_LIMIT_S = 120
+
+_QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
+"""No hook of the user runs because of us, and nothing of git is left running."""
+
+Done = subprocess.CompletedProcess[str]
 
 REPOSITORY_VARIABLES = frozenset(
     {
@@ -70,9 +80,7 @@ def _machine_settings() -> dict[str, str]:
     return settings
 
 
-def run_git(
-    folder: Path, *arguments: str, limit_s: float, **changes: str
-) -> "subprocess.CompletedProcess[str]":
+def run_git(folder: Path, *arguments: str, limit_s: float, **changes: str) -> Done:
     """Run git in a folder, in a child's environment with `changes`, and wait for its end.
 
     Git takes no lock that it can do without, asks nobody for a password, answers in English, and
@@ -102,3 +110,52 @@ def run_git(
             if process.poll() is None:  # too slow, or Ctrl-C: what git started ends with it
                 os.killpg(process.pid, signal.SIGKILL)
     return subprocess.CompletedProcess(words, process.returncode, printed, complaints)
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Git on the repository with this working tree and this folder of git."""
+
+    root: Path
+    git_dir: Path
+
+    def git(self, *arguments: str, **changes: str) -> Done:
+        """Run git, with `changes` to the environment."""
+        named = (f"--git-dir={self.git_dir}", f"--work-tree={self.root}")
+        return call(self.root, *_QUIET, *named, *arguments, **changes)
+
+    def answer(self, *arguments: str) -> str | None:
+        """What git prints, without the last line's end; None where it fails."""
+        done = self.git(*arguments)
+        return None if done.returncode else done.stdout.removesuffix("\n")
+
+    def common_dir(self) -> Path:
+        """The folder of git that all worktrees share."""
+        named = self.git_dir / "commondir"  # of a linked worktree (gitrepository-layout(5))
+        if not named.is_file():
+            return self.git_dir
+        return (self.git_dir / os.fsdecode(named.read_bytes()).strip()).resolve()
+
+
+def call(folder: Path, *arguments: str, **changes: str) -> Done:
+    """Run git in a folder.
+
+    Raises:
+        BadInput: git is not installed or gave no answer in time.
+    """
+    try:
+        return run_git(folder, *arguments, limit_s=GIT_LIMIT_S, **changes)
+    except FileNotFoundError:
+        raise BadInput("git is not installed; --against needs it") from None
+    except OSError as error:
+        raise BadInput(f"git cannot be run ({error.strerror}); --against needs it") from None
+    except subprocess.TimeoutExpired:
+        raise BadInput(f"git gave no answer within {GIT_LIMIT_S} s") from None
+
+
+def said(done: Done) -> str:
+    """The reason that git gives for a failure: its last line that is one."""
+    lines = [line for line in done.stderr.splitlines() if line and not line.startswith("hint:")]
+    reasons = [line for line in lines if line.startswith(("fatal: ", "error: "))]
+    last = (reasons or lines or [f"exit code {done.returncode}"])[-1]
+    return last.removeprefix("fatal: ").removeprefix("error: ")

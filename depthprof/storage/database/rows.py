@@ -1,4 +1,4 @@
-"""Runs to rows and back: a header of JSON, compressed columns, levels and verdicts.
+"""Runs to and from what the store keeps: a header of JSON, compressed columns, levels.
 
 A sample takes some bytes here, where JSON takes a hundred: columns of one kind compress well.
 """
@@ -6,33 +6,31 @@ A sample takes some bytes here, where JSON takes a hundred: columns of one kind 
 import hashlib
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import fields, replace
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from depthprof.errors import BadRunFile
 from depthprof.records import (
     TOTAL,
     BlockConditions,
-    Comparison,
     Digest,
     Estimate,
     Interruptions,
     Level,
     Policy,
-    Result,
     Run,
     Samples,
     decode,
     encode,
 )
-from depthprof.storage.database.tables import LEVELS, RUNS
+from depthprof.storage.database.tables import LEVELS, RUNS, SIDES, TAGS, VERDICTS
+from depthprof.units import shown
 
 _PLACES = ("launch", "turn", "block", "side", "start_ns")
 _INTERRUPTIONS = tuple(field.name for field in fields(Interruptions))
@@ -135,86 +133,6 @@ def _no_samples(stages: tuple[str, ...]) -> Samples:
     return Samples(none, none, none, none, none, np.empty((0, len(stages)), np.int64), None, stages)
 
 
-def utc(moment: str) -> str:
-    """A moment in UTC, so that texts sort as times do.
-
-    Raises:
-        BadRunFile: it is none.
-    """
-    try:
-        known = datetime.fromisoformat(moment)
-    except ValueError:
-        raise BadRunFile(f'the run was created at "{moment}", which is no ISO 8601 date') from None
-    known = known if known.tzinfo else known.replace(tzinfo=UTC)
-    return known.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def run_row(run: Run, identity: str, sha256: str, environment: str) -> dict[str, Any]:
-    """Row of a run, without its header and columns."""
-    return {
-        "id": identity,
-        "sha256": sha256,
-        "created": utc(run.created),
-        "kind": "comparison" if run.is_comparison else "profile",
-        "ended": run.ended,
-        "commit_sha": run.environment.commit,
-        "dirty": run.environment.dirty,
-        "environment": environment,
-        "command": run.command,
-    }
-
-
-def verdict_rows(judged: Result, identity: str) -> list[dict[str, Any]]:
-    """Rows of a run's verdicts; none of a profile."""
-    judgement, comparison = judged.judgement, judged.comparison
-    if judgement is None or comparison is None:
-        return []
-    return [
-        {
-            "run": identity,
-            "stage": verdict.stage,
-            "status": verdict.status.value,
-            "code": verdict.reason.code,
-            "text": verdict.reason.text,
-            "is_culprit": verdict.stage == judgement.culprit,
-            **_ratio(comparison, verdict.stage),
-        }
-        for verdict in judgement.verdicts
-    ]
-
-
-def _ratio(comparison: Comparison, stage: str) -> dict[str, float | None]:
-    known = comparison.stage(stage).ratio
-    if known is None:
-        return {"ratio": None, "low_ratio": None, "high_ratio": None}
-    return {"ratio": known.value, "low_ratio": known.low, "high_ratio": known.high}
-
-
-def document(value: Mapping[str, Any]) -> dict[str, str]:
-    """A value as JSON, and the digest that stands for it."""
-    text = json.dumps(value, sort_keys=True)
-    return {"id": hashlib.sha256(text.encode()).hexdigest(), "document": text}
-
-
-def level_rows(digest: Digest, identity: str) -> list[dict[str, Any]]:
-    """Rows of a run's levels."""
-    return [
-        {
-            "run": identity,
-            "side": level.side,
-            "stage": level.stage,
-            "clock": level.clock,
-            "median_ns": level.median_ns.value,
-            "low_ns": level.median_ns.low,
-            "high_ns": level.median_ns.high,
-            "confidence": level.median_ns.confidence,
-            "launches_ns": json.dumps(level.launches_ns),
-            "spoilt_ratio": level.spoilt_ratio,
-        }
-        for level in digest.levels
-    ]
-
-
 def digest_of(connection: Connection, identity: str) -> Digest:
     """Read a run's digest; its header says who the sides are and what failed."""
     header = connection.execute(select(RUNS.c.header).where(RUNS.c.id == identity)).scalar_one()
@@ -243,3 +161,67 @@ def digest_of(connection: Connection, identity: str) -> Digest:
         run.ended,
         run.failures,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A stored run in one line.
+
+    Attributes:
+        id: its identity. created: ISO 8601, UTC. kind: "comparison" or "profile".
+        ended: why measuring ended. commit: of the working folder. labels: of the sides.
+        culprit: the slower stage, if any. tags: in alphabetical order.
+    """
+
+    id: str
+    created: str
+    kind: str
+    ended: str
+    commit: str | None
+    dirty: bool | None
+    labels: tuple[str, ...]
+    culprit: str | None
+    tags: tuple[str, ...]
+
+
+def stored_rows(connection: Connection, tag: str | None, limit: int | None) -> list[RunRow]:
+    """Runs of a tag, or all, the newest first."""
+    query = select(*_LISTED).order_by(RUNS.c.created.desc(), RUNS.c.id).limit(limit)
+    if tag is not None:
+        tagged = TAGS.c.tag == shown(tag)  # a database takes no other text
+        query = query.join(TAGS, TAGS.c.run == RUNS.c.id).where(tagged)
+    found = connection.execute(query).all()
+    names = [row.id for row in found]
+    labels = _grouped(connection, select(SIDES.c.run, SIDES.c.label), names, SIDES.c.name)
+    tags = _grouped(connection, select(TAGS.c.run, TAGS.c.tag), names, TAGS.c.tag)
+    culprit = select(VERDICTS.c.run, VERDICTS.c.stage).where(VERDICTS.c.is_culprit)
+    culprits = _grouped(connection, culprit, names, VERDICTS.c.stage)
+    return [
+        RunRow(
+            row.id,
+            row.created,
+            row.kind,
+            row.ended,
+            row.commit_sha,
+            row.dirty,
+            labels.get(row.id, ()),
+            next(iter(culprits.get(row.id, ())), None),
+            tags.get(row.id, ()),
+        )
+        for row in found
+    ]
+
+
+_LISTED = (RUNS.c.id, RUNS.c.created, RUNS.c.kind, RUNS.c.ended, RUNS.c.commit_sha, RUNS.c.dirty)
+
+
+def _grouped(
+    connection: Connection, query: Select[Any], names: Sequence[str], order: Any
+) -> dict[str, tuple[str, ...]]:
+    """Second column's texts by the first one, of some runs."""
+    found: dict[str, list[str]] = {}
+    wanted = set(names)
+    for run, text in connection.execute(query.order_by(order)):
+        if run in wanted:
+            found.setdefault(run, []).append(text)
+    return {run: tuple(texts) for run, texts in found.items()}

@@ -2,27 +2,19 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, Table, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from depthprof.errors import BadInput, nearest
 from depthprof.records import Digest, Policy, Result, Run, workload_document
-from depthprof.records.traits import machine_name
-from depthprof.storage.database.rows import (
-    digest_of,
-    document,
-    level_rows,
-    pack,
-    run_row,
-    unpack,
-    verdict_rows,
-)
+from depthprof.storage.database.rows import RunRow, digest_of, pack, stored_rows, unpack
 from depthprof.storage.database.tables import (
+    ALL_LEVELS,
     BASELINES,
     ENVIRONMENTS,
     LEVELS,
@@ -31,32 +23,16 @@ from depthprof.storage.database.tables import (
     TAGS,
     VERDICTS,
     WORKLOADS,
+    document,
+    level_rows,
+    run_row,
+    side_row,
+    verdict_rows,
 )
 from depthprof.units import shown
 
 ID_DIGITS = 12
 FEWEST_DIGITS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """A stored run in one line.
-
-    Attributes:
-        id: its identity. created: ISO 8601, UTC. kind: "comparison" or "profile".
-        ended: why measuring ended. commit: of the working folder. labels: of the sides.
-        culprit: the slower stage, if any. tags: in alphabetical order.
-    """
-
-    id: str
-    created: str
-    kind: str
-    ended: str
-    commit: str | None
-    dirty: bool | None
-    labels: tuple[str, ...]
-    culprit: str | None
-    tags: tuple[str, ...]
 
 
 class Store:
@@ -70,7 +46,7 @@ class Store:
 
         Args:
             judged: the run, its policy and its verdicts.
-            digest: of the same run (depthprof.verdict.digest). tags: words to find it by.
+            digest: its summary (depthprof.verdict.digest). tags: names to find it by.
 
         Returns:
             The run's identity.
@@ -80,42 +56,22 @@ class Store:
         identity = sha256[:ID_DIGITS]
         environment = document(asdict(run.environment))
         with self._engine.begin() as connection:
-            if connection.execute(select(RUNS.c.id).where(RUNS.c.sha256 == sha256)).first():
-                self._tag(connection, identity, tags)
-                return identity
-            self._once(connection, ENVIRONMENTS, environment)
-            row = run_row(run, identity, sha256, environment["id"])
-            if not self._once(connection, RUNS, row | {"header": header, "columns": columns}):
-                self._tag(connection, identity, tags)  # another process was a moment earlier
-                return identity
-            self._add_sides(connection, run, identity)
-            levels = level_rows(digest, identity)
-            if levels:
-                connection.execute(insert(LEVELS), levels)
-            verdicts = verdict_rows(judged, identity)
-            if verdicts:
-                connection.execute(insert(VERDICTS), verdicts)
+            kept = select(RUNS.c.id).where(RUNS.c.sha256 == sha256)
+            if connection.execute(kept).first() is None:
+                self._once(connection, ENVIRONMENTS, environment)
+                row = run_row(run, identity, sha256, environment["id"])
+                row |= {"header": header, "columns": columns}
+                if self._once(connection, RUNS, row):  # else another process was a moment earlier
+                    self._add_sides(connection, run, identity)
+                    _insert(connection, LEVELS, level_rows(digest, identity))
+                    _insert(connection, VERDICTS, verdict_rows(judged, identity))
             self._tag(connection, identity, tags)
         return identity
 
     def rows(self, *, tag: str | None = None, limit: int | None = None) -> list[RunRow]:
         """Stored runs, the newest first."""
-        query = select(*_LISTED).order_by(RUNS.c.created.desc(), RUNS.c.id).limit(limit)
-        if tag is not None:
-            tagged = TAGS.c.tag == shown(tag)  # a database takes no other text
-            query = query.join(TAGS, TAGS.c.run == RUNS.c.id).where(tagged)
         with self._reading() as connection:
-            found = connection.execute(query).all()
-            names = [row.id for row in found]
-            labels = _grouped(connection, select(SIDES.c.run, SIDES.c.label), names, SIDES.c.name)
-            tags = _grouped(connection, select(TAGS.c.run, TAGS.c.tag), names, TAGS.c.tag)
-            culprits = _grouped(
-                connection,
-                select(VERDICTS.c.run, VERDICTS.c.stage).where(VERDICTS.c.is_culprit),
-                names,
-                VERDICTS.c.stage,
-            )
-        return [_listed(row, labels, tags, culprits) for row in found]
+            return stored_rows(connection, tag, limit)
 
     def find(self, word: str) -> str:
         """Identity of the run that a word means: "newest", a tag, or four or more first digits.
@@ -161,28 +117,8 @@ class Store:
 
     def levels(self) -> list[Row[Any]]:
         """Every level of every run with its run's date, commit, label and machine, oldest first."""
-        query = (
-            select(
-                RUNS.c.id,
-                RUNS.c.created,
-                RUNS.c.commit_sha,
-                RUNS.c.dirty,
-                SIDES.c.label,
-                SIDES.c.variant,
-                SIDES.c.machine,
-                SIDES.c.workload,
-                LEVELS.c.stage,
-                LEVELS.c.clock,
-                LEVELS.c.median_ns,
-                LEVELS.c.low_ns,
-                LEVELS.c.high_ns,
-            )
-            .join(SIDES, SIDES.c.run == RUNS.c.id)
-            .join(LEVELS, (LEVELS.c.run == RUNS.c.id) & (LEVELS.c.side == SIDES.c.name))
-            .order_by(RUNS.c.created, RUNS.c.id)
-        )
         with self._reading() as connection:
-            return list(connection.execute(query).all())
+            return list(connection.execute(ALL_LEVELS).all())
 
     def workloads(self) -> Mapping[str, Mapping[str, Any]]:
         """Workloads by identity, as plain mappings."""
@@ -217,7 +153,7 @@ class Store:
         """Forget a run.
 
         Raises:
-            BadInput: a baseline stands on it.
+            BadInput: a baseline is set to it.
         """
         with self._engine.begin() as connection:
             query = select(BASELINES.c.name).where(BASELINES.c.run == identity)
@@ -270,19 +206,11 @@ class Store:
         for side in run.sides:
             workload = document(workload_document(side.workload))
             self._once(connection, WORKLOADS, workload)
-            row = {
-                "run": identity,
-                "name": side.name,
-                "label": side.label,
-                "variant": side.variant,
-                "workload": workload["id"],
-                "document": json.dumps(asdict(side)),
-                "machine": machine_name(run.environment, side, run.pictures),
-            }
+            row = side_row(run, side, identity, workload["id"])
             connection.execute(insert(SIDES), row)
 
-    def _once(self, connection: Connection, table: Any, row: Mapping[str, Any]) -> bool:
-        """Insert a row unless it is there; tell whether it was inserted."""
+    def _once(self, connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+        """Insert a row unless it is there; return whether it was inserted."""
         on_postgresql = self._engine.dialect.name == "postgresql"
         make = postgresql_insert if on_postgresql else sqlite_insert
         done = connection.execute(make(table).values(**row).on_conflict_do_nothing())
@@ -306,38 +234,9 @@ class Store:
         return connection.execute(query).scalars().all()
 
 
-_LISTED = (RUNS.c.id, RUNS.c.created, RUNS.c.kind, RUNS.c.ended, RUNS.c.commit_sha, RUNS.c.dirty)
-
-
-def _grouped(
-    connection: Connection, query: Select[Any], names: Sequence[str], order: Any
-) -> dict[str, tuple[str, ...]]:
-    """Second column's texts by the first one, of some runs."""
-    found: dict[str, list[str]] = {}
-    wanted = set(names)
-    for run, text in connection.execute(query.order_by(order)):
-        if run in wanted:
-            found.setdefault(run, []).append(text)
-    return {run: tuple(texts) for run, texts in found.items()}
-
-
-def _listed(
-    row: Row[Any],
-    labels: Mapping[str, tuple[str, ...]],
-    tags: Mapping[str, tuple[str, ...]],
-    culprits: Mapping[str, tuple[str, ...]],
-) -> RunRow:
-    return RunRow(
-        row.id,
-        row.created,
-        row.kind,
-        row.ended,
-        row.commit_sha,
-        row.dirty,
-        labels.get(row.id, ()),
-        next(iter(culprits.get(row.id, ())), None),
-        tags.get(row.id, ()),
-    )
+def _insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        connection.execute(insert(table), rows)
 
 
 def _check_word(word: str, what: str) -> None:

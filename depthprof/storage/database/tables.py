@@ -1,4 +1,14 @@
-"""The store's tables, as the newest schema has them; migrations/ leads there from any older one."""
+"""The store's tables, as the newest schema has them, and the rows that go into them.
+
+migrations/ leads there from any older schema.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
@@ -12,7 +22,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    select,
 )
+
+from depthprof.errors import BadRunFile
+from depthprof.records import Comparison, Digest, Result, Run, Side
+from depthprof.records.traits import machine_name
 
 METADATA = MetaData()
 
@@ -104,3 +119,118 @@ BASELINES = Table(
 )
 
 Index("levels_by_side", LEVELS.c.run, LEVELS.c.side)
+
+ALL_LEVELS = (
+    select(
+        RUNS.c.id,
+        RUNS.c.created,
+        RUNS.c.commit_sha,
+        RUNS.c.dirty,
+        SIDES.c.label,
+        SIDES.c.variant,
+        SIDES.c.machine,
+        SIDES.c.workload,
+        LEVELS.c.stage,
+        LEVELS.c.clock,
+        LEVELS.c.median_ns,
+        LEVELS.c.low_ns,
+        LEVELS.c.high_ns,
+    )
+    .join(SIDES, SIDES.c.run == RUNS.c.id)
+    .join(LEVELS, (LEVELS.c.run == RUNS.c.id) & (LEVELS.c.side == SIDES.c.name))
+    .order_by(RUNS.c.created, RUNS.c.id)
+)
+"""Every level of every run with its run's date, commit, label and machine, oldest first."""
+
+
+def utc(moment: str) -> str:
+    """A moment in UTC, so that texts sort as times do.
+
+    Raises:
+        BadRunFile: it is none.
+    """
+    try:
+        known = datetime.fromisoformat(moment)
+    except ValueError:
+        raise BadRunFile(f'the run was created at "{moment}", which is no ISO 8601 date') from None
+    known = known if known.tzinfo else known.replace(tzinfo=UTC)
+    return known.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def run_row(run: Run, identity: str, sha256: str, environment: str) -> dict[str, Any]:
+    """Row of a run, without its header and columns."""
+    return {
+        "id": identity,
+        "sha256": sha256,
+        "created": utc(run.created),
+        "kind": "comparison" if run.is_comparison else "profile",
+        "ended": run.ended,
+        "commit_sha": run.environment.commit,
+        "dirty": run.environment.dirty,
+        "environment": environment,
+        "command": run.command,
+    }
+
+
+def side_row(run: Run, side: Side, identity: str, workload: str) -> dict[str, str]:
+    """Row of one side of a run; `workload` is the identity of its workload."""
+    return {
+        "run": identity,
+        "name": side.name,
+        "label": side.label,
+        "variant": side.variant,
+        "workload": workload,
+        "document": json.dumps(asdict(side)),
+        "machine": machine_name(run.environment, side, run.pictures),
+    }
+
+
+def verdict_rows(judged: Result, identity: str) -> list[dict[str, Any]]:
+    """Rows of a run's verdicts; none of a profile."""
+    judgement, comparison = judged.judgement, judged.comparison
+    if judgement is None or comparison is None:
+        return []
+    return [
+        {
+            "run": identity,
+            "stage": verdict.stage,
+            "status": verdict.status.value,
+            "code": verdict.reason.code,
+            "text": verdict.reason.text,
+            "is_culprit": verdict.stage == judgement.culprit,
+            **_ratio(comparison, verdict.stage),
+        }
+        for verdict in judgement.verdicts
+    ]
+
+
+def _ratio(comparison: Comparison, stage: str) -> dict[str, float | None]:
+    known = comparison.stage(stage).ratio
+    if known is None:
+        return {"ratio": None, "low_ratio": None, "high_ratio": None}
+    return {"ratio": known.value, "low_ratio": known.low, "high_ratio": known.high}
+
+
+def document(value: Mapping[str, Any]) -> dict[str, str]:
+    """A value as JSON, and its SHA-256 as its identity."""
+    text = json.dumps(value, sort_keys=True)
+    return {"id": hashlib.sha256(text.encode()).hexdigest(), "document": text}
+
+
+def level_rows(digest: Digest, identity: str) -> list[dict[str, Any]]:
+    """Rows of a run's levels."""
+    return [
+        {
+            "run": identity,
+            "side": level.side,
+            "stage": level.stage,
+            "clock": level.clock,
+            "median_ns": level.median_ns.value,
+            "low_ns": level.median_ns.low,
+            "high_ns": level.median_ns.high,
+            "confidence": level.median_ns.confidence,
+            "launches_ns": json.dumps(level.launches_ns),
+            "spoilt_ratio": level.spoilt_ratio,
+        }
+        for level in digest.levels
+    ]

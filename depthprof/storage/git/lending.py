@@ -17,9 +17,8 @@ from pathlib import Path
 from types import FrameType
 
 from depthprof.errors import BadInput, DepthprofError, NotTogether, OutOfMemory, WorkerLost
-from depthprof.storage.git.calls import Calls, Done, call, said
-from depthprof.storage.git.history import is_partial, is_shallow
-from depthprof.storage.git.lacking import Lacking
+from depthprof.storage.child_processes import Calls, Done, call, said
+from depthprof.storage.git.missing import Lacking, is_partial, is_shallow
 
 _KILLING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals that end a process without a word of Python, unless they are handled."""

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from depthprof.errors import BadInput, BadRunFile, StoreError
 from depthprof.records import decode, encode
-from depthprof.storage.database import Store, open_store, opening
+from depthprof.storage.database import URL_VARIABLE, Store, open_store
 from depthprof.storage.database.rows import pack, unpack
 from depthprof.verdict import digest
 from depthprof.verdict.decision import judge
@@ -260,7 +260,7 @@ def test_a_store_that_is_none_is_refused_without_its_password(url_: str, said: s
 
 def test_the_default_store_hides_from_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(opening.URL_VARIABLE, raising=False)
+    monkeypatch.delenv(URL_VARIABLE, raising=False)
     with open_store() as store:
         add(store, judged_at(0))
     assert (tmp_path / ".depthprof" / ".gitignore").read_text() == "*\n"

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from depthprof.errors import BadInput
-from depthprof.storage.child_processes import child_environment
+from depthprof.storage.child_processes import Calls, child_environment
 from depthprof.storage.git import Repository, lending
-from depthprof.storage.git.calls import Calls
 from tests.storage.git.made import commit, git, made, state
 
 ENDLESS = """
