@@ -60,7 +60,7 @@ def doctor(settings: DoctorOptions) -> int:
 
 def _timing(settings: DoctorOptions, side: str) -> int:
     """Compare our clocks with torch.profiler's: 0 they agree, 3 they do not."""
-    from depthprof.report.tables import print_timing
+    from depthprof.report.timing import print_timing
 
     found = _checked_timing(side, settings.device)
     was_checked = found.device == "cpu" or any(s.clock == "device" for s in found.stages)

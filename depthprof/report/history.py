@@ -130,13 +130,13 @@ def print_history(histories: Sequence[SeriesHistory], console: Console) -> None:
     for group in by_subject(histories):
         series = group[0].series
         console.print(Text(f"{series.label} on {series.machine}", style="bold"))
-        console.print(_courses(group, roomy))
+        console.print(_courses(group, roomy=roomy))
         console.print()
-        console.print(_changes(group, roomy))
+        console.print(_changes(group, roomy=roomy))
         console.print()
 
 
-def _courses(histories: Sequence[SeriesHistory], roomy: bool) -> Table:
+def _courses(histories: Sequence[SeriesHistory], *, roomy: bool) -> Table:
     blocks = COURSE_BLOCKS["roomy" if roomy else "narrow"]
     lines = []
     for history in histories:
@@ -147,7 +147,7 @@ def _courses(histories: Sequence[SeriesHistory], roomy: bool) -> Table:
     return _narrowed(table(head, lines, left=(0, 2, 3), gap=3 if roomy else 2))
 
 
-def _changes(histories: Sequence[SeriesHistory], roomy: bool) -> Table:
+def _changes(histories: Sequence[SeriesHistory], *, roomy: bool) -> Table:
     lines: list[tuple[str, Text]] = []
     for history in histories:
         stage = history.series.stage

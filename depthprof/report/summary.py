@@ -28,42 +28,21 @@ def summary(judged: Result, folder: Path | None = None) -> dict[str, Any]:
     Args:
         judged: the run and its outcome. folder: where its report was written, if it was.
     """
-    run, known = judged.run, judged.measured
-    active = known.activity
+    run = judged.run
     document: dict[str, Any] = {
         "schema": SUMMARY_SCHEMA,
         "kind": "comparison" if judged.comparison else "profile",
         "created": run.created,
-        "baseline": _side(run.sides[0]),
+        "baseline": asdict(run.sides[0]),
     }
     if judged.comparison and judged.judgement:
         document |= _compared(judged.comparison, judged.judgement, run.sides[1])
     else:
-        drilled = judged.drilled
-        document["stages"] = [
-            {"stage": name, "clock": known.clocks[name], **_figures(one)}
-            for name, one in known.sides[0].items()
-        ]
-        document["drilled"] = None if drilled is None else asdict(drilled)
+        document |= _profiled(judged)
     finite: dict[str, Any] = _finite(
         document
+        | _measured(judged)
         | {
-            "timer_view": [
-                asdict(view) if is_asynchronous(run, side) else None
-                for side, view in enumerate(known.timers)
-            ],
-            "findings": found.findings_document(judged),
-            "floors": found.floors_document(judged),
-            "skipped_samples": asdict(known.skipped),
-            "pictures": [asdict(picture) for picture in run.pictures],
-            "left_out": [asdict(one) for one in run.left_out],
-            "failures": [asdict(failure) for failure in run.failures],
-            "launches": len(run.launches),
-            "turns": sum(launch.turns for launch in run.launches),
-            "iterations": int((run.samples.turn != WARM_UP_TURN).sum()),
-            "ended": run.ended,
-            "elapsed_s": run.elapsed_s,
-            "activity": None if active is None else asdict(active),
             "policy": asdict(judged.policy),
             "environment": asdict(run.environment),
             "report": None if folder is None else str(folder),
@@ -73,9 +52,43 @@ def summary(judged: Result, folder: Path | None = None) -> dict[str, Any]:
     return finite
 
 
+def _profiled(judged: Result) -> dict[str, Any]:
+    known = judged.measured
+    return {
+        "stages": [
+            {"stage": name, "clock": known.clocks[name], **_figures(one)}
+            for name, one in known.sides[0].items()
+        ],
+        "drilled": None if judged.drilled is None else asdict(judged.drilled),
+    }
+
+
+def _measured(judged: Result) -> dict[str, Any]:
+    """What a run of one side gives like one of two."""
+    run, known = judged.run, judged.measured
+    return {
+        "timer_view": [
+            asdict(view) if is_asynchronous(run, side) else None
+            for side, view in enumerate(known.timers)
+        ],
+        "findings": found.findings_document(judged),
+        "floors": found.floors_document(judged),
+        "skipped_samples": asdict(known.skipped),
+        "pictures": [asdict(picture) for picture in run.pictures],
+        "left_out": [asdict(one) for one in run.left_out],
+        "failures": [asdict(failure) for failure in run.failures],
+        "launches": len(run.launches),
+        "turns": sum(launch.turns for launch in run.launches),
+        "iterations": int((run.samples.turn != WARM_UP_TURN).sum()),
+        "ended": run.ended,
+        "elapsed_s": run.elapsed_s,
+        "activity": None if known.activity is None else asdict(known.activity),
+    }
+
+
 def _compared(comparison: Comparison, judgement: Decision, candidate: Side) -> dict[str, Any]:
     return {
-        "candidate": _side(candidate),
+        "candidate": asdict(candidate),
         "verdicts": [_verdict(row, judgement.verdict(row.stage)) for row in comparison.stages],
         "culprit": judgement.culprit,
         "followers": list(judgement.followers),
@@ -117,10 +130,6 @@ def _figures(summary: StageSummary) -> dict[str, Any]:
 
 def _estimate(estimate: Estimate | None) -> dict[str, float] | None:
     return None if estimate is None else asdict(estimate)
-
-
-def _side(side: Side) -> dict[str, Any]:
-    return asdict(side)
 
 
 def _finite(value: Any) -> Any:

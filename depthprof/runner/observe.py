@@ -14,14 +14,13 @@ from torch import Tensor
 from depthprof.errors import PipelineError
 from depthprof.records import Memory, Observed, StageWork, Trait
 from depthprof.runner.checking import devices, networks, weights, weights_bytes
-from depthprof.runner.watches import FrameWatch, OperatorWatch, fused_attention
+from depthprof.runner.watches import SOFTMAX, FrameWatch, OperatorWatch, fused_attention
 from depthprof.storage.text_files import system_text
 
 Calls = Sequence[tuple[str, Callable[[Any], Any]]]
 """The stages in order: name, and what is called."""
 
 BICUBIC = "aten::upsample_bicubic2d"
-SOFTMAX = frozenset({"aten::_softmax", "aten::_safe_softmax"})
 
 DEEPEST = 4
 """Lists within lists are followed so far."""
@@ -70,12 +69,7 @@ def _watched(
 ) -> tuple[OperatorWatch, FrameWatch, Any]:
     """Run one stage under both watches; with them, what it returned."""
     operators = OperatorWatch(on_gpu=on_gpu)
-
-    def on_fused(begins: bool) -> None:
-        """A fused call that torch itself writes out is not a softmax of the pipeline's."""
-        operators.silent = SOFTMAX if begins else frozenset()
-
-    frames = FrameWatch(least, on_fused)
+    frames = FrameWatch(least, operators)
     try:
         with operators, frames.watching():
             return operators, frames, call(value)

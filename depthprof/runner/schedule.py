@@ -44,8 +44,7 @@ def measure(
     process cannot hold are measured anew in separate ones, and the run notes why.
 
     Args:
-        plan: sides, pictures, budget.
-        on_progress: called after each block with where the run stands.
+        plan: what to measure. on_progress: called after each block with where the run stands.
         look_at: the interim analysis, at scheduled numbers of pairs (depthprof.stats.interim).
         known_limits: peak rates measured before, by fingerprint; used only where the plan observes.
 
@@ -81,9 +80,8 @@ class _Measurement:
         self._recorder = Recorder(plan)
         self._telemetry = RunTelemetry(plan.telemetry_s)
         self._started = monotonic()
-        self._measured_s = 0.0
+        self._loading_s = self._measured_s = 0.0
         self._measuring_since: float | None = None
-        self._loading_s = 0.0
         self._found = Look.GO_ON
         self._is_last = False
         self._current = 0
@@ -92,17 +90,15 @@ class _Measurement:
         try:
             self._all_processes(known_limits)
             ended = self._end()
-        except KeyboardInterrupt:
+        except NotTogether:  # what was measured together is worth nothing
+            raise
+        except (KeyboardInterrupt, DepthprofError) as error:
             if not self._recorder.has_pairs:
                 raise
             ended = "interrupted"
-        except NotTogether:  # what was measured together is worth nothing
-            raise
-        except DepthprofError as error:
-            if not self._recorder.has_pairs:
-                raise
-            self._recorder.failed(error, self._current)
-            ended = "failed"
+            if isinstance(error, DepthprofError):
+                self._recorder.failed(error, self._current)
+                ended = "failed"
         finally:
             self._recorder.telemetry = self._telemetry.end()
         return self._recorder.run(monotonic() - self._started, ended)
@@ -143,9 +139,8 @@ class _Measurement:
 
     def _start(self, index: int, stack: ExitStack) -> None:
         self._current = index
-        group = stack.enter_context(ProcessGroup(self._plan, index))
-        self._groups.append(group)
-        group.start()
+        self._groups.append(stack.enter_context(ProcessGroup(self._plan, index)))
+        self._groups[-1].start()
 
     def _make_ready(self, group: ProcessGroup, share_s: float) -> None:
         """Load and warm up one process."""
@@ -188,8 +183,7 @@ class _Measurement:
         are_many = len(self._groups) > 1
         if are_many:
             self._record(group.refill())
-        begun = monotonic()
-        pairs = 0
+        begun, pairs = monotonic(), 0
         while True:
             pair_begun = monotonic()
             self._record(group.pair(), "measuring")
@@ -220,8 +214,8 @@ class _Measurement:
 
     def _spent_s(self) -> float:
         """Seconds of measuring so far, with what is under way."""
-        since = self._measuring_since
-        return self._measured_s + (0.0 if since is None else monotonic() - since)
+        now = monotonic()
+        return self._measured_s + now - (self._measuring_since or now)
 
     def _is_decided(self) -> bool:
         """Analyse the data at the scheduled numbers of pairs; the run ends with an analysis."""

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -43,10 +44,19 @@ class Setting:
     write: Write | None = None
 
 
-def _attribute(holder: Any, name: str, label: str) -> Setting:
-    """An attribute; None where this version of the library does not have it."""
-    write = partial(setattr, holder, name) if hasattr(holder, name) else None
-    return Setting(f"{label}.{name}", partial(getattr, holder, name, None), write)
+def _of_torch(label: str, name: str) -> Setting:
+    """A setting that torch reads by get_NAME and writes by set_NAME."""
+    return Setting(f"torch's {label}", getattr(torch, f"get_{name}"), getattr(torch, f"set_{name}"))
+
+
+def _of_backend(label: str, *names: str) -> Iterator[Setting]:
+    """Attributes of a backend, not to be written where this version of torch has none."""
+    backend = attrgetter(label)(torch.backends)
+    for name in names:
+        write = partial(setattr, backend, name) if hasattr(backend, name) else None
+        yield Setting(
+            f"torch.backends.{label}.{name}", partial(getattr, backend, name, None), write
+        )
 
 
 def _flush_denormal() -> bool:
@@ -56,23 +66,13 @@ def _flush_denormal() -> bool:
 
 
 def _torch_settings() -> list[Setting]:
-    cuda, cudnn = torch.backends.cuda, torch.backends.cudnn
-    matmul = ("allow_tf32", *(f"allow_{t}_reduced_precision_reduction" for t in ("fp16", "bf16")))
     return [
-        Setting("torch's threads", torch.get_num_threads, torch.set_num_threads),
+        _of_torch("threads", "num_threads"),
         Setting("torch's inter-op threads", torch.get_num_interop_threads),
-        Setting("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
+        _of_torch("default dtype", "default_dtype"),
         Setting("torch's default device", lambda: str(torch.get_default_device()), _set_device),
-        Setting(
-            "torch's float32 matmul precision",
-            torch.get_float32_matmul_precision,
-            torch.set_float32_matmul_precision,
-        ),
-        Setting(
-            "torch's deterministic algorithms",
-            torch.get_deterministic_debug_mode,
-            torch.set_deterministic_debug_mode,
-        ),
+        _of_torch("float32 matmul precision", "float32_matmul_precision"),
+        _of_torch("deterministic algorithms", "deterministic_debug_mode"),
         Setting("flushing denormal numbers", _flush_denormal, torch.set_flush_denormal),
         *(
             Setting(
@@ -82,23 +82,21 @@ def _torch_settings() -> list[Setting]:
             )
             for device in ("cpu", "cuda")
         ),
-        *(_attribute(cuda.matmul, name, "torch.backends.cuda.matmul") for name in matmul),
-        *(
-            _attribute(cudnn, name, "torch.backends.cudnn")
-            for name in ("enabled", "benchmark", "deterministic", "allow_tf32")
-        ),
-        *(
-            Setting(
-                f"torch's {name} attention",
-                getattr(cuda, f"{name}_sdp_enabled"),
-                getattr(cuda, f"enable_{name}_sdp"),
-            )
-            for name in ("flash", "mem_efficient", "math", "cudnn")
-            if hasattr(cuda, f"{name}_sdp_enabled")
-        ),
-        _attribute(torch.backends.mkldnn, "enabled", "torch.backends.mkldnn"),
+        *_backend_settings(),
         Setting("torch's hooks on all modules", _global_hooks),
     ]
+
+
+def _backend_settings() -> Iterator[Setting]:
+    cuda = torch.backends.cuda
+    reduced = (f"allow_{dtype}_reduced_precision_reduction" for dtype in ("fp16", "bf16"))
+    yield from _of_backend("cuda.matmul", "allow_tf32", *reduced)
+    yield from _of_backend("cudnn", "enabled", "benchmark", "deterministic", "allow_tf32")
+    for name in ("flash", "mem_efficient", "math", "cudnn"):
+        if hasattr(cuda, f"{name}_sdp_enabled"):
+            get, put = getattr(cuda, f"{name}_sdp_enabled"), getattr(cuda, f"enable_{name}_sdp")
+            yield Setting(f"torch's {name} attention", get, put)
+    yield from _of_backend("mkldnn", "enabled")
 
 
 def _set_device(name: str) -> None:

@@ -34,6 +34,7 @@ NO_KERNEL = frozenset(
 )
 """Operators that only look at a tensor or make room for one; views are known by their schema."""
 
+SOFTMAX = frozenset({"aten::_softmax", "aten::_safe_softmax"})
 FUSED_NAMESPACES = ("xformers", "xformers_flash", "xformers_flash3", "flash_attn")
 
 FORMULA_FAILS = (AssertionError, AttributeError, IndexError, TypeError, ValueError)
@@ -52,12 +53,12 @@ class FrameWatch:
 
     Args:
         least: elements from which on an array counts.
-        on_fused: called with True when such a call begins and False when it ends.
+        operators: counts no softmax in a fused call: if torch writes it out, it is torch's own.
     """
 
-    def __init__(self, least: int, on_fused: Callable[[bool], None] | None = None) -> None:
+    def __init__(self, least: int, operators: "OperatorWatch | None" = None) -> None:
         self._least = least
-        self._on_fused = on_fused or (lambda _: None)
+        self._operators = operators
         self.float64_bytes = 0
         self.float64_where = ""
         self.colour_maps: Counter[str] = Counter()
@@ -86,7 +87,8 @@ class FrameWatch:
     def _compiled(self, name: str, event: str) -> None:
         if name == "scaled_dot_product_attention":
             self.fused_calls += event == "c_call"
-            self._on_fused(event == "c_call")
+            if self._operators is not None:
+                self._operators.silent = SOFTMAX if event == "c_call" else frozenset()
         elif name == "applyColorMap" and event == "c_call":
             self.colour_maps["cv2.applyColorMap"] += 1
 
@@ -146,8 +148,7 @@ class OperatorWatch(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self._on_gpu = on_gpu
         self._formulas = formulas()
-        self.flops = self.convolution_flops = 0
-        self.kernels = 0
+        self.flops = self.convolution_flops = self.kernels = 0
         self.names: Counter[str] = Counter()
         self.pageable_bytes = 0
         self.pageable_where = ""

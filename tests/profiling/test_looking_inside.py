@@ -30,7 +30,7 @@ from depthprof.records import (
     Workload,
     built,
 )
-from depthprof.report.tables import print_timing
+from depthprof.report.timing import print_timing
 from depthprof.runner import Plan, SidePlan
 from depthprof.runner.clock import HostClock
 from depthprof.runner.iteration import Block

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from depthprof.records import Memory
 from depthprof.runner.observe import Extent, PeakWatch, traits_of
-from depthprof.runner.watches import FrameWatch, OperatorWatch, fused_attention, host_end
+from depthprof.runner.watches import SOFTMAX, FrameWatch, OperatorWatch, fused_attention, host_end
 
 
 def attention(values: torch.Tensor) -> torch.Tensor:
@@ -235,13 +235,20 @@ def test_nothing_that_was_looked_at_is_kept() -> None:
     assert watch.float64_bytes == 1600
 
 
-def test_fused_attention_is_told_when_it_begins_and_ends() -> None:
-    told: list[bool] = []
-    watch = FrameWatch(1, told.append)
+def test_no_softmax_is_counted_from_begin_to_end_of_fused_attention() -> None:
+    silent: list[frozenset[str]] = []
+
+    class Noting(OperatorWatch):
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name == "silent":
+                silent.append(value)
+            super().__setattr__(name, value)
+
+    watch = FrameWatch(1, Noting())
     values = torch.zeros(1, 1, 4, 4)
     with torch.no_grad(), watch.watching():
         functional.scaled_dot_product_attention(values, values, values)
-    assert told == [True, False]
+    assert silent == [frozenset(), SOFTMAX, frozenset()]
     assert watch.fused_calls == 1
 
 
