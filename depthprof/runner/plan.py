@@ -137,7 +137,7 @@ class Plan:
 class Progress:
     """Where a run stands: for the live display.
 
-    `phase` is "starting", "warming up", "measuring" or "looking" (the untimed iteration, after the
+    `phase` is "starting", "warming up", "measuring" or "observing" (the untimed iteration, after the
     measured pairs); `left_s` counts measured pairs only.
     """
 

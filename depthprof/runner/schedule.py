@@ -123,7 +123,7 @@ class _Measurement:
                 self._alternate(share_s * len(self._groups))
                 if self._plan.observe and self._groups[0].index == 0:
                     self._current = 0
-                    self._report("looking")
+                    self._report("observing")
                     self._recorder.observation = self._groups[0].observe(known_limits)
             if self._found is Look.MORE_LAUNCHES:
                 self._count = self._plan.most_launches

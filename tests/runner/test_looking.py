@@ -35,7 +35,7 @@ def test_both_sides_and_the_machine_are_on_the_run(separate: bool) -> None:
     assert [side.observed for side in run.sides] == [OBSERVED, OBSERVED]
     assert run.limits == LIMITS
     assert [side.notes for side in run.sides] == [(), ()]
-    assert [one.launch for one in told if one.phase == "looking"] == [1]  # once, of the first
+    assert [one.launch for one in told if one.phase == "observing"] == [1]  # once, of the first
 
 
 @pytest.mark.usefixtures("virtual_time")
@@ -57,7 +57,7 @@ def test_nobody_looks_where_that_was_not_asked_for() -> None:
     run, told = measured(plan("exit@observe", "exit@limits", observe=False))
     assert [side.observed for side in run.sides] == [None, None]
     assert run.limits is None
-    assert "looking" not in {one.phase for one in told}
+    assert "observing" not in {one.phase for one in told}
 
 
 @pytest.mark.usefixtures("virtual_time")
