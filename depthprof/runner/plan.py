@@ -137,8 +137,8 @@ class Plan:
 class Progress:
     """Where a run stands: for the live display.
 
-    `phase` is "starting", "warming up", "measuring" or "observing" (the untimed iteration, after the
-    measured pairs); `left_s` counts measured pairs only.
+    `phase` is "starting", "warming up", "measuring" or "observing" (the untimed iteration, after
+    the measured pairs); `left_s` counts measured pairs only.
     """
 
     phase: str
