@@ -11,6 +11,7 @@ from depthprof.errors import BadInput, BadPicture, OutputError, PipelineError, n
 from depthprof.pipelines.pictures.files import why_absent
 from depthprof.pipelines.registry import check_variant
 from depthprof.records import OUTPUT_FAULTS, Calibration, Limits, Policy, Result, Run, Workload
+from depthprof.records.workload import describe_workload
 from depthprof.report.conditions import left_out_lines
 from depthprof.runner import Plan, Progress, SidePlan, measure, take_limits
 from depthprof.runner.plan import TELEMETRY_S, OnProgress
@@ -18,7 +19,7 @@ from depthprof.stats.interim import Look
 from depthprof.storage import machine_files
 from depthprof.verdict.decision import judge
 from depthprof.verdict.noise import calibrate as summed_up
-from depthprof.verdict.noise import fingerprint
+from depthprof.verdict.noise import calibration_name_of
 from depthprof.verdict.stopping import look_at
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ def calibrate(
         check_plan(plan)
         tell = _numbered(on_progress or _silent, number + 1, comparisons)
         try:
-            run = measure(plan, tell, lambda run, may_grow: look_at(run, rules, may_grow))
+            run = measure(plan, tell, lambda run, may_grow: look_at(run, rules, may_grow=may_grow))
         except KeyboardInterrupt:
             if not runs:
                 raise
@@ -235,7 +236,7 @@ def calibrate(
         runs.append(run)
     if not runs:
         raise KeyboardInterrupt
-    subject = f"{variant}, {work.model}, input {work.input_size}, batch {work.batch}, {work.dtype}"
+    subject = f"{variant}, {describe_workload(work)}"
     if left_out := "; ".join(left_out_lines(runs[0].left_out)):
         subject += f" (left out: {left_out})"
     found = summed_up(runs, len(runs) // 2, rules, budget_s, subject)
@@ -280,13 +281,13 @@ def carry_out(plan: Plan, policy: Policy, on_progress: OnProgress | None = None)
     known: dict[str, Calibration | None] = {}
 
     def policy_of(run: Run) -> Policy:
-        name = fingerprint(run)
+        name = calibration_name_of(run)
         if name not in known:
             known[name] = machine_files.find_calibration(name)
         return replace(policy, calibration=known[name])
 
-    def look(run: Run, may_grow: bool) -> Look:
-        return look_at(run, policy_of(run), may_grow)
+    def look(run: Run, /, *, may_grow: bool) -> Look:
+        return look_at(run, policy_of(run), may_grow=may_grow)
 
     run = measure(plan, on_progress or _silent, look, limits_known)
     if run.limits is not None and run.limits.fingerprint not in limits_known:

@@ -193,7 +193,7 @@ def main() -> int:
             arguments.launches,
             inputs_pixels,
         )
-        return measure(plan, lambda _: None, lambda *_: Look.GO_ON)
+        return measure(plan, lambda _: None, lambda *_, **__: Look.GO_ON)
 
     found: list[Counted] = []
     end = monotonic() + arguments.seconds

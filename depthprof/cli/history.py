@@ -1,9 +1,8 @@
 """`depthprof history`: the kept runs' medians over time, and where they changed."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from depthprof.cli import output
 from depthprof.cli.options import Command, StoreOptions, option
@@ -14,9 +13,6 @@ from depthprof.units import shown
 if TYPE_CHECKING:
     from depthprof.records import Series
     from depthprof.storage.database import Store
-
-OWN_WORDS = ("batch", "dtype", "attention", "product", "max_depth")
-"""What is named of a workload where it is not the default; model and input size always are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +54,13 @@ def history(settings: HistoryOptions) -> int:
 
 def stored_series(store: "Store") -> "list[Series]":
     """Every stage of every side on every machine, in the order of the iteration."""
-    from depthprof.records import STAGES, TOTAL, WITH_CHANGES, Point, Series
+    from depthprof.records import STAGES, TOTAL, WITH_CHANGES, Point, Series, Workload
+    from depthprof.records.workload import workload_words
 
-    labels = {name: _words(work) for name, work in store.workloads().items()}
+    labels = {
+        name: ", ".join(workload_words(Workload(**work), named=True))
+        for name, work in store.workloads().items()
+    }
     machines = store.machines()
     found: dict[tuple[str, str, str, str], list[Point]] = {}
     for row in store.levels():
@@ -75,15 +75,6 @@ def stored_series(store: "Store") -> "list[Series]":
     order = {stage: place for place, stage in enumerate((*STAGES, TOTAL))}
     keys = sorted(found, key=lambda key: (key[0], key[1], order.get(key[2], len(order)), key[3]))
     return [Series(*key, tuple(found[key])) for key in keys]
-
-
-def _words(work: Mapping[str, Any]) -> str:
-    from depthprof.records import Workload
-
-    usual = asdict(Workload())
-    unusual = [name for name in OWN_WORDS if work.get(name) != usual[name]]
-    words = (f"{name.replace('_', '-')} {work[name]}" for name in unusual)
-    return ", ".join([f"{work['model']} {work['input_size']}", *words])
 
 
 def _chosen(series: "list[Series]", settings: HistoryOptions) -> "list[Series]":

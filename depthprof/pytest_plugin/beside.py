@@ -132,11 +132,12 @@ class Beside:
         if not self._ours:
             return
         with guarded(self._config):
-            from depthprof.pytest_plugin.measuring import fingerprint
+            from depthprof.pytest_plugin.measuring import MACHINE_DIGITS
+            from depthprof.records.traits import fingerprint
             from depthprof.storage.run_files import KEY
 
             facts = self._session.facts
-            machine_info[KEY] = {**facts, "fingerprint": fingerprint(facts)}
+            machine_info[KEY] = {**facts, "fingerprint": fingerprint(facts, MACHINE_DIGITS)}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_benchmark_update_json(

@@ -20,9 +20,9 @@ from depthprof.records import (
     Result,
     Run,
     Side,
-    Workload,
     encode,
 )
+from depthprof.records.workload import workload_words
 from depthprof.storage.run_files import KEY, PACKED, pack
 
 NS = 1e-9
@@ -94,18 +94,6 @@ def _without_path(label: str) -> str:
     return variant.rpartition(":")[2] + at + options
 
 
-def describe(workload: Workload) -> str:
-    """Model and input size in words, and whatever is not as usual: "small 518 batch 4"."""
-    usual, words = Workload(), [workload.model, str(workload.input_size)]
-    if workload.batch != usual.batch:
-        words.append(f"batch {workload.batch}")
-    words += ["square"] if workload.fixed_size else []
-    plain = ("dtype", "attention", "product")
-    words += [getattr(workload, n) for n in plain if getattr(workload, n) != getattr(usual, n)]
-    words += [] if workload.max_depth is None else [f"max-depth {workload.max_depth:g}"]
-    return " ".join(words)
-
-
 def _entry(judged: Result, level: Level, label: str) -> Entry:
     run = judged.run
     place = [side.name for side in run.sides].index(level.side)
@@ -123,7 +111,7 @@ def _entry(judged: Result, level: Level, label: str) -> Entry:
         variant=label,
         stage=level.stage,
         seconds=_seconds(run, place, level),
-        workload=describe(run.sides[0].workload),
+        workload=" ".join(workload_words(run.sides[0].workload, named=False)),
         known=known,
     )
 

@@ -1,10 +1,8 @@
 """A measurement for many tests, the machine it is taken on, and where a session's time went."""
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import sha256
 from importlib import metadata
 from typing import Any
 
@@ -14,11 +12,15 @@ from numpy.typing import NDArray
 from depthprof.errors import DepthprofError
 from depthprof.pytest_plugin.entries import Recorded
 from depthprof.records import Policy, Result, Run
+from depthprof.records.traits import fingerprint
 from depthprof.runner import Plan
 from depthprof.storage.settings import GateSettings
 from depthprof.system.machine import cpu_name, usable_cores
 from depthprof.system.nvml import NvmlAbsent, driver_version
 from depthprof.verdict.policy import policy_for
+
+MACHINE_DIGITS = 8
+"""Of the fingerprint of `machine_facts`, in the names of folders."""
 
 Measure = Callable[[Plan, Policy], Result]
 
@@ -137,14 +139,14 @@ def gpu_name(device: str) -> str | None:
         return None
 
 
-def fingerprint(facts: dict[str, Any]) -> str:
-    """First figures of the SHA-256 of the facts: unlike machines differ in it."""
-    return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
-
-
 def folder_name(usual: str, facts: dict[str, Any]) -> str:
     """Name of this machine's folder; `usual` is pytest-benchmark's, "Linux-CPython-3.12-64bit"."""
-    words = [usual, facts["gpu"] or facts["cpu"], f"torch-{facts['torch']}", fingerprint(facts)]
+    words = [
+        usual,
+        facts["gpu"] or facts["cpu"],
+        f"torch-{facts['torch']}",
+        fingerprint(facts, MACHINE_DIGITS),
+    ]
     return "-".join(re.sub(r"[^A-Za-z0-9._]+", "-", word).strip("-") for word in words)
 
 

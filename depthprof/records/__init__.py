@@ -25,7 +25,6 @@ from depthprof.records.machine import (
     StageCalibration,
     StageFloor,
     TheoreticalRate,
-    limits_fingerprint,
 )
 from depthprof.records.observed import (
     Drilled,
@@ -167,7 +166,6 @@ __all__ = [
     "encode",
     "encode_digest",
     "explained",
-    "limits_fingerprint",
     "made",
     "plain",
     "workload_differences",

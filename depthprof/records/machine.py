@@ -1,7 +1,5 @@
 """What a machine can do at best, and what it can tell apart, measured once and kept."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 
 from depthprof.units import keep_shown
@@ -212,16 +210,3 @@ class StageFloor:
     reached_ratio: float
     flops_ratio: float | None = None
     holds: bool = True
-
-
-def limits_fingerprint(
-    cpu: str, device_name: str, threads: int, torch: str, driver: str | None, gpu: str | None = None
-) -> str:
-    """What limits hold for, in 16 hexadecimal digits.
-
-    Args:
-        cpu: its name. device_name: of the device, the same on a CPU. threads: torch's.
-        torch: its version. driver, gpu: the GPU's, and its address; None on a CPU.
-    """
-    text = json.dumps([cpu, device_name, threads, torch, driver, gpu, METHOD])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

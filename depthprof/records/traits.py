@@ -1,4 +1,4 @@
-"""What must be alike for the times of two runs to be comparable, and the fingerprint of it.
+"""What must be alike for the times of two runs to be comparable, and the names made of it.
 
 One list of fields serves all: the gate names those that differ, the store and the suites' storage
 keep runs of unlike machines apart.
@@ -8,9 +8,11 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Any
 
+from depthprof.records.machine import METHOD
 from depthprof.records.run import Environment, Picture, Side
-from depthprof.records.workload import Workload
+from depthprof.records.workload import Workload, workload_document
 
 IGNORED = ("seed", "device", "threads")
 """Fields of a workload that do not count as asked for: seeds move no time, device and threads count
@@ -40,12 +42,52 @@ def traits(environment: Environment, side: Side, pictures: Sequence[Picture]) ->
 
 
 def machine_name(environment: Environment, side: Side, pictures: Sequence[Picture]) -> str:
-    """Fingerprint of all traits: 16 hexadecimal digits."""
+    """What the store calls a machine: the fingerprint of all traits."""
     known = traits(environment, side, pictures)
     if side.workload.max_depth is None:  # so that a machine keeps the name from before this field
         del known["max_depth"]
-    text = json.dumps(known, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return fingerprint(known)
+
+
+def calibration_name(
+    sides: Sequence[Side], known: Environment, pictures: Sequence[Picture], *, shared: bool
+) -> str:
+    """What a calibration holds for: machine, software, workload and pictures.
+
+    Which variant was measured is not in it: versions of one model are compared with each other.
+    Sides of unlike workloads have no such name, and the text says so.
+
+    Args:
+        sides: as they were. known: the machine and its software. pictures: those shown.
+        shared: whether the sides lived in one worker; one side alone always does.
+    """
+    work = [
+        workload_document(side.workload) | {"seed": 0, "threads": side.threads} for side in sides
+    ]
+    if work[0] != work[-1]:
+        return "unlike workloads"
+    machine = (known.cpu, known.cpu_cores, known.memory_bytes >> 28, known.platform.split()[0])
+    sizes = [(picture.height, picture.width) for picture in pictures]
+    software = (known.python.rpartition(".")[0], known.torch, known.gpu, known.driver, known.cuda)
+    return fingerprint([work[0], machine, software, sizes, shared])
+
+
+def limits_name(
+    cpu: str, device_name: str, threads: int, torch: str, driver: str | None, gpu: str | None = None
+) -> str:
+    """What peak rates hold for: one device, by its address where it is a GPU.
+
+    Args:
+        cpu: its name. device_name: of the device, the same on a CPU. threads: torch's.
+        torch: its version. driver, gpu: the GPU's, and its address; None on a CPU.
+    """
+    return fingerprint([cpu, device_name, threads, torch, driver, gpu, METHOD])
+
+
+def fingerprint(facts: Any, digits: int = 16) -> str:
+    """First hexadecimal digits of the SHA-256 of facts (JSON with sorted keys)."""
+    text = json.dumps(facts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]
 
 
 def workload_traits(workload: Workload) -> dict[str, str]:

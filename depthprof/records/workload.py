@@ -34,6 +34,17 @@ MOST_METRES = 10_000
 """No metric model is trained for more; a larger number would overflow fp16 (65504) soon."""
 
 
+DESCRIBED = ("batch", "fixed_size", "dtype", "attention", "product", "max_depth")
+"""What is named of a workload where it is not the default; model and input size always are."""
+
+BARE_WORDS = {
+    "fixed_size": "square",
+    **dict.fromkeys(("dtype", "attention", "product"), "{}"),
+    "max_depth": "max-depth {:g}",
+}
+"""How `DESCRIBED` fields are said without their name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """What one side has to do, apart from which pipeline does it.
@@ -110,6 +121,31 @@ def workload_document(workload: Workload) -> dict[str, Any]:
     if document["max_depth"] is None:
         del document["max_depth"]
     return document
+
+
+def describe_workload(workload: Workload, network_input: str | None = None) -> str:
+    """One line that names all that counts; the input as asked for, where it is not given."""
+    metric = "" if workload.max_depth is None else f", max-depth {workload.max_depth:g} m"
+    return (
+        f"model {workload.model}, network input {network_input or workload.input_size},"
+        f" batch {workload.batch}, {workload.dtype}, attention {workload.attention},"
+        f" product {workload.product}{metric}"
+    )
+
+
+def workload_words(workload: Workload, *, named: bool) -> list[str]:
+    """Model with input size, then what is not the default.
+
+    Args:
+        named: every value by the name of its field ("dtype fp16"), or only where it needs one.
+    """
+    usual, words = Workload(), [f"{workload.model} {workload.input_size}"]
+    for name in DESCRIBED:
+        value = getattr(workload, name)
+        if value != getattr(usual, name):
+            text = f"{name.replace('_', '-')} {value}"
+            words.append(text if named else BARE_WORDS.get(name, text).format(value))
+    return words
 
 
 def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:

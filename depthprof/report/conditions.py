@@ -11,6 +11,7 @@ from depthprof.records import (
     Side,
     workload_differences,
 )
+from depthprof.records.workload import describe_workload
 from depthprof.report.active import activity_lines
 from depthprof.units import binary_size
 
@@ -56,7 +57,7 @@ def facts(judged: Result) -> list[tuple[str, str]]:
     """The conditions of the run as pairs of a word and a text, one line each."""
     run = judged.run
     side = run.sides[0]
-    lines = [("workload", describe_workload(side))]
+    lines = [("workload", _workload(side))]
     if run.is_comparison:
         differing = workload_differences(side.workload, run.sides[1].workload)
         if differing:
@@ -93,15 +94,9 @@ def memory(run: Run) -> list[str]:
     return [f"at most {'; '.join(texts)}"] if texts else []
 
 
-def describe_workload(side: Side) -> str:
-    """One line: model, network input, batch, dtype, attention, product."""
-    work = side.workload
+def _workload(side: Side) -> str:
     inputs = ", ".join(f"{shape[-1]}x{shape[-2]}" for shape in side.input_shapes)
-    metric = "" if work.max_depth is None else f", max-depth {work.max_depth:g} m"
-    return (
-        f"model {work.model}, network input {inputs} (w x h), batch {work.batch}, {work.dtype},"
-        f" attention {work.attention}, product {work.product}{metric}"
-    )
+    return describe_workload(side.workload, f"{inputs} (w x h)")
 
 
 def describe_differences(run: Run, names: tuple[str, ...]) -> str:

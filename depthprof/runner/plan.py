@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from depthprof.errors import BadInput, nearest
 from depthprof.records import ATTENTIONS, DTYPES, PRODUCTS, SIZE_ALIASES, SIZES, Run, Workload
@@ -97,12 +97,12 @@ class Plan:
     @property
     def launch_count(self) -> int:
         """How many processes the run begins with."""
-        return self.launches or first_launches(self.shared)
+        return self.launches or first_launches(shared=self.shared)
 
     @property
     def most_launches(self) -> int:
         """How many it may have: a number that was asked for is kept to."""
-        return self.launches or first_launches(self.shared) + MORE_LAUNCHES
+        return self.launches or first_launches(shared=self.shared) + MORE_LAUNCHES
 
     def apart(self, reason: str) -> "Plan":
         """The same with a process for each side, since one cannot hold both."""
@@ -151,8 +151,13 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
-LookAt = Callable[[Run, bool], Look]
-"""The interim analysis: of what was measured so far, and whether more processes may follow."""
+
+
+class LookAt(Protocol):
+    """The interim analysis."""
+
+    def __call__(self, run: Run, /, *, may_grow: bool) -> Look:
+        """Analyse what was measured so far; `may_grow`: whether more processes may follow."""
 
 
 def first_order(names: tuple[str, ...], random: Random) -> tuple[str, ...]:

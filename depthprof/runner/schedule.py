@@ -225,7 +225,9 @@ class _Measurement:
             return False
         is_due = is_look(self._recorder.pairs)
         if is_due and (self._is_last or self._found is Look.GO_ON):
-            self._found = self._look_at(self._recorder.run(0.0, "budget"), self._may_grow())
+            self._found = self._look_at(
+                self._recorder.run(0.0, "budget"), may_grow=self._may_grow()
+            )
         return self._found is not Look.GO_ON and (is_due or not self._is_last)
 
     def _may_grow(self) -> bool:

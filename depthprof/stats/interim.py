@@ -47,12 +47,12 @@ class Look(Enum):
     MORE_LAUNCHES = "more launches"
 
 
-def first_launches(shared: bool) -> int:
+def first_launches(*, shared: bool) -> int:
     """Launches that a run begins with, by whether its sides share a worker."""
     return LAUNCHES if shared else SEPARATE_LAUNCHES
 
 
-def launch_share(launches: int, shared: bool, may_grow: bool = True) -> float:
+def launch_share(launches: int, *, shared: bool, may_grow: bool = True) -> float:
     """Share of the error that so many launches may spend on their spread, at each look.
 
     Args:
@@ -61,7 +61,7 @@ def launch_share(launches: int, shared: bool, may_grow: bool = True) -> float:
     """
     if not may_grow:
         return 1 / LAUNCH_LOOKS
-    is_first = launches <= first_launches(shared)
+    is_first = launches <= first_launches(shared=shared)
     return (FIRST_LAUNCHES_SHARE if is_first else 1 - FIRST_LAUNCHES_SHARE) / LAUNCH_LOOKS
 
 

@@ -76,7 +76,9 @@ def compare(
     look = look_number(len(pairs.launch))
     confidence = 1 - (1 - shared) * look_share(look)
     launches = len(np.unique(pairs.launch))
-    by_launches = 1 - (1 - shared) * launch_share(launches, run.shared, run.may_grow)
+    by_launches = 1 - (1 - shared) * launch_share(
+        launches, shared=run.shared, may_grow=run.may_grow
+    )
     return Comparison(
         stages=tuple(
             _stage(

@@ -5,8 +5,6 @@ budget, the second does not. So the noise floor is made of the second, and the d
 of both.
 """
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,15 +17,13 @@ from depthprof.records import (
     WARM_UP_TURN,
     Calibration,
     Digest,
-    Environment,
-    Picture,
     Policy,
     Run,
     Side,
     StageCalibration,
     Status,
-    workload_document,
 )
+from depthprof.records.traits import calibration_name
 from depthprof.stats.interim import LAUNCHES, MORE_LAUNCHES, launch_share, look_number
 from depthprof.stats.paired import (
     LAYOUT_RATIO,
@@ -121,7 +117,7 @@ def calibrate(
             )
         )
     return Calibration(
-        fingerprint=fingerprint(runs[0]),
+        fingerprint=calibration_name_of(runs[0]),
         subject=subject,
         created=runs[-1].created,
         comparisons=len(runs),
@@ -132,41 +128,14 @@ def calibrate(
     )
 
 
-def fingerprint(run: Run) -> str:
-    """What a calibration holds for: machine, software, workload, pictures, one worker or two.
-
-    It is told in 16 hexadecimal digits.
-
-    Which variant was measured is not in it: versions of one model are compared with each other.
-    Where the sides have unlike workloads there is no such thing, and the text says so.
-    """
-    return fingerprint_of(run.sides, run.environment, run.pictures, run.shared)
-
-
-def fingerprint_of(
-    sides: Sequence[Side], known: Environment, shown: Sequence[Picture], shared: bool
-) -> str:
-    """The same of sides whose run is not at hand.
-
-    Args:
-        sides: as they were. known: the machine and its software. shown: the pictures.
-        shared: whether they lived in one worker; one side alone always does.
-    """
-    work = [
-        workload_document(side.workload) | {"seed": 0, "threads": side.threads} for side in sides
-    ]
-    if work[0] != work[-1]:
-        return "unlike workloads"
-    machine = (known.cpu, known.cpu_cores, known.memory_bytes >> 28, known.platform.split()[0])
-    pictures = [(picture.height, picture.width) for picture in shown]
-    software = (known.python.rpartition(".")[0], known.torch, known.gpu, known.driver, known.cuda)
-    text = json.dumps([work[0], machine, software, pictures, shared], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def calibration_name_of(run: Run) -> str:
+    """What a calibration is called that holds for a run."""
+    return calibration_name(run.sides, run.environment, run.pictures, shared=run.shared)
 
 
 def kept_calibration(run: Digest, side: Side) -> Calibration | None:
     """What this machine was found able to tell apart of a side that was measured by itself."""
-    return find_calibration(fingerprint_of((side,), run.environment, run.pictures, shared=True))
+    return find_calibration(calibration_name((side,), run.environment, run.pictures, shared=True))
 
 
 def stage_noise(blocks: Sequence[Pairs], clocks: Sequence[str], column: int) -> Noise | None:

@@ -26,7 +26,7 @@ SMALL_BESIDE_RATIO = 0.5
 """What is surely below this part of a clear case's difference is not waited for."""
 
 
-def look_at(run: Run, policy: Policy, may_grow: bool = False) -> Look:
+def look_at(run: Run, policy: Policy, *, may_grow: bool = False) -> Look:
     """Say whether measuring may end: all stages decided, or all medians of a profile precise.
 
     A comparison may be ended by its verdicts because its intervals hold at all looks at once
@@ -47,7 +47,9 @@ def look_at(run: Run, policy: Policy, may_grow: bool = False) -> Look:
     waiting = undecided(comparison, policy)
     scattering = [row for row in waiting if row.scatters]
     more = heard + MORE_LAUNCHES
-    error = (1 - comparison.confidence) / len(comparison.stages) * launch_share(more, run.shared)
+    error = (
+        (1 - comparison.confidence) / len(comparison.stages) * launch_share(more, shared=run.shared)
+    )
     may_grow = may_grow and not _clear_ns(comparison, policy)
     if may_grow and any(_would_decide(row, policy, more, 1 - error) for row in scattering):
         return Look.MORE_LAUNCHES

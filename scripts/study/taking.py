@@ -65,7 +65,9 @@ def take(cell: Cell, budget_s: float) -> tuple[Result, dict[str, Any]]:
             run = virtual_run(cell, POLICY)
         else:
             plan = plan_of(cell, budget_s)
-            run = measure(plan, on_progress, lambda r, may_grow: look_at(r, POLICY, may_grow))
+            run = measure(
+                plan, on_progress, lambda r, may_grow: look_at(r, POLICY, may_grow=may_grow)
+            )
         ended = monotonic()
         work = kept_work(file)
     judged = judge(run, POLICY)

@@ -64,7 +64,7 @@ def virtual_run(cell: Cell, policy: Policy) -> Run:
         recorder.pairs += 1
         if not is_look(recorder.pairs) or turn + 1 - since < count * FEWEST_PAIRS:
             continue
-        found = look_at(run := recorder.run(0.0, "decided"), policy, not first)
+        found = look_at(run := recorder.run(0.0, "decided"), policy, may_grow=not first)
         if found is Look.END:
             return run
         if found is Look.MORE_LAUNCHES:

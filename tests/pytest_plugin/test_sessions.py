@@ -219,7 +219,7 @@ def test_a_plan_is_measured_by_workers(
 
     def by_fake_workers(plan: Plan, policy: Policy) -> object:
         of = replace(plan, worker="tests.runner.fake_worker")
-        return judge(measure(of, lambda _: None, lambda *_: Look.END), policy)
+        return judge(measure(of, lambda _: None, lambda *_, **__: Look.END), policy)
 
     monkeypatch.setattr(sessions, "carried_out", by_fake_workers)
     pytester.makepyfile(

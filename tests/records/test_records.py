@@ -33,6 +33,8 @@ from depthprof.records import (
     workload_differences,
     workload_document,
 )
+from depthprof.records.traits import fingerprint, limits_name
+from depthprof.records.workload import describe_workload, workload_words
 from tests.records.gpu import LIMITS, OBSERVED, telemetry
 from tests.runs import simulated
 
@@ -73,6 +75,25 @@ def test_relative_depth_is_hashed_as_it_was_before_there_was_metric_depth() -> N
     for one in (Workload(), metric):
         assert made(Workload, workload_document(one)) == one
     assert workload_differences(Workload(), metric) == ("max_depth",)
+
+
+def test_a_workload_in_words() -> None:
+    unusual = Workload(batch=4, fixed_size=True, dtype="fp16", product="depth", max_depth=20)
+    assert workload_words(Workload(), named=True) == ["small 518"]
+    assert " ".join(workload_words(unusual, named=False)) == (
+        "small 518 batch 4 square fp16 depth max-depth 20"
+    )
+    assert ", ".join(workload_words(unusual, named=True)) == (
+        "small 518, batch 4, fixed-size True, dtype fp16, product depth, max-depth 20.0"
+    )
+    assert describe_workload(Workload(), "686x518") == (
+        "model small, network input 686x518, batch 1, fp32, attention published, product image"
+    )
+
+
+def test_identifiers_of_what_was_kept_before_are_still_valid() -> None:
+    assert limits_name("c", "g", 1, "2.4", "570") == "a0363169c95b86ac"
+    assert fingerprint({"gpu": None, "cpu": "x"}, 8) == "8dad6d96"
 
 
 def test_a_workload_is_frozen_knows_aliases_and_its_difference() -> None:
@@ -287,6 +308,8 @@ MEASURING = """
 import sys
 import depthprof.api, depthprof.runner.worker, depthprof.profiling.worker
 from depthprof.records import Limits, Policy, built, encode, plain
+from depthprof.records.traits import fingerprint, limits_name
+from depthprof.records.workload import describe_workload, workload_words
 from tests.records.gpu import LIMITS
 from tests.runs import simulated
 encode(simulated(turns=1, launches=1), Policy())

@@ -25,7 +25,7 @@ def plan(a: str, b: str, observe: bool = True, **options: object) -> Plan:
 def measured(of: Plan, known: bool = False) -> tuple[Run, list[Progress]]:
     told: list[Progress] = []
     limits = {"ab12": LIMITS} if known else {}
-    return measure(of, told.append, lambda *_: Look.GO_ON, limits), told
+    return measure(of, told.append, lambda *_, **__: Look.GO_ON, limits), told
 
 
 @pytest.mark.parametrize("separate", [False, True])
@@ -102,7 +102,7 @@ def test_a_run_that_ended_before_its_time_is_not_looked_at() -> None:
         if progress.pairs == 3:
             raise KeyboardInterrupt
 
-    run = measure(plan("ms:1", "ms:1", budget_s=30), interrupt, lambda *_: Look.GO_ON)
+    run = measure(plan("ms:1", "ms:1", budget_s=30), interrupt, lambda *_, **__: Look.GO_ON)
     assert run.ended == "interrupted"
     assert run.sides[0].observed is None
     assert run.limits is None

@@ -38,7 +38,7 @@ def plan(a: str, b: str | None = None, budget_s: float = 0.6, **options: object)
 
 def measured(of: Plan, enough: bool = False) -> tuple[Run, list[Progress]]:
     told: list[Progress] = []
-    return measure(of, told.append, lambda *_: Look.END if enough else Look.GO_ON), told
+    return measure(of, told.append, lambda *_, **__: Look.END if enough else Look.GO_ON), told
 
 
 def test_samples_are_judged_as_the_sides_really_were() -> None:
@@ -61,11 +61,11 @@ def test_it_ends_early_once_decided_but_not_before_every_launch_was_heard() -> N
 def test_the_data_are_looked_at_only_at_scheduled_numbers_of_pairs() -> None:
     looks: list[int] = []
 
-    def look_at(run: Run, may_grow: bool) -> Look:
+    def look_at(run: Run, /, *, may_grow: bool) -> Look:
         samples = run.samples
         judged = samples.turn != WARM_UP_TURN
         looks.append(len(set(zip(samples.launch[judged], samples.turn[judged], strict=True))))
-        return stopping.look_at(run, Policy(), may_grow)
+        return stopping.look_at(run, Policy(), may_grow=may_grow)
 
     measure(plan("ms:2", "ms:3", budget_s=3), lambda _: None, look_at)
     assert looks
@@ -103,7 +103,7 @@ def test_launches_that_scatter_are_followed_by_more_once(monkeypatch: pytest.Mon
     monkeypatch.setattr("depthprof.runner.plan.MORE_LAUNCHES", 4)  # ten take seconds to load
     asked: set[tuple[int, bool]] = set()
 
-    def look_at(run: Run, may_grow: bool) -> Look:
+    def look_at(run: Run, /, *, may_grow: bool) -> Look:
         asked.add((len(np.unique(run.samples.launch)), may_grow))
         if may_grow:
             return Look.MORE_LAUNCHES
@@ -132,7 +132,7 @@ def test_turns_too_long_for_many_are_shared_out_fairly() -> None:
 
 def test_launches_that_scatter_too_much_end_a_run_that_has_decided_nothing() -> None:
     found: list[Look] = [Look.SCATTERED]
-    run = measure(plan("ms:1", "ms:1", budget_s=20), lambda _: None, lambda *_: found[0])
+    run = measure(plan("ms:1", "ms:1", budget_s=20), lambda _: None, lambda *_, **__: found[0])
     assert run.ended == "scattered"
     assert not run.may_grow  # three launches were asked for
 
@@ -143,7 +143,7 @@ def test_a_run_whose_last_pairs_were_not_looked_at_is_not_called_decided(
     monkeypatch.setattr(schedule, "free_memory_bytes", lambda: 10_000_000)
     seen: list[int] = []
 
-    def look_at(run: Run, _: bool) -> Look:
+    def look_at(run: Run, **_: bool) -> Look:
         seen.append(len(np.unique(run.samples.launch)))
         return Look.END if seen[-1] == 1 else Look.GO_ON  # the first launch alone is decided
 
@@ -274,7 +274,7 @@ def test_ctrl_c_ends_early_with_what_was_measured() -> None:
         if progress.pairs == 3:
             raise KeyboardInterrupt
 
-    run = measure(plan("ms:1", "ms:1", budget_s=30), interrupt, lambda *_: Look.GO_ON)
+    run = measure(plan("ms:1", "ms:1", budget_s=30), interrupt, lambda *_, **__: Look.GO_ON)
     assert run.ended == "interrupted"
     judged = judge(run, Policy())
     assert judged.comparison is not None
@@ -288,7 +288,7 @@ def test_ctrl_c_before_anything_was_measured_is_passed_on() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        measure(plan("ms:1", "ms:1"), interrupt, lambda *_: Look.GO_ON)
+        measure(plan("ms:1", "ms:1"), interrupt, lambda *_, **__: Look.GO_ON)
 
 
 @pytest.mark.parametrize("first", [("a", "b"), ("b", "a")])

@@ -189,7 +189,7 @@ def plan(a: str, b: str, budget_s: float = 0.5, **options: object) -> Plan:
 
 
 def measured(of: Plan) -> Run:
-    return measure(of, lambda _: None, lambda *_: Look.GO_ON)
+    return measure(of, lambda _: None, lambda *_, **__: Look.GO_ON)
 
 
 def test_a_run_has_readings_within_its_turns_and_keeps_them() -> None:
@@ -227,7 +227,7 @@ def test_ctrl_c_ends_telemetry_too() -> None:
         if progress.pairs == 3:
             raise KeyboardInterrupt
 
-    run = measure(plan("ms:1", "ms:1", 30), interrupt, lambda *_: Look.GO_ON)
+    run = measure(plan("ms:1", "ms:1", 30), interrupt, lambda *_, **__: Look.GO_ON)
     assert run.ended == "interrupted"
     assert run.telemetry is not None
     assert threads() == []
@@ -239,7 +239,7 @@ def test_a_refused_run_leaves_no_thread() -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        measure(plan("ms:1", "ms:1"), interrupt, lambda *_: Look.GO_ON)
+        measure(plan("ms:1", "ms:1"), interrupt, lambda *_, **__: Look.GO_ON)
     assert threads() == []
 
 

@@ -377,24 +377,25 @@ def test_launches_scatter_where_layouts_do_not_where_pairs_do() -> None:
 
 def test_more_launches_have_a_share_of_the_error_of_their_own() -> None:
     for shared in (True, False):
-        first = first_launches(shared)
-        both = launch_share(first, shared) + launch_share(first + 1, shared)
+        first = first_launches(shared=shared)
+        both = launch_share(first, shared=shared) + launch_share(first + 1, shared=shared)
         assert both * LAUNCH_LOOKS == pytest.approx(1)
-        assert launch_share(3, shared) == launch_share(first, shared)
-        assert launch_share(first + 1, shared, may_grow=False) * LAUNCH_LOOKS == 1
+        assert launch_share(3, shared=shared) == launch_share(first, shared=shared)
+        assert launch_share(first + 1, shared=shared, may_grow=False) * LAUNCH_LOOKS == 1
 
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_launches_that_were_asked_for_never_make_an_interval_wider(shared: bool) -> None:
     widths = [
-        student_quantile(n - 1, 1 - 0.05 / 8 * launch_share(n, shared, may_grow=False)) / n**0.5
+        student_quantile(n - 1, 1 - 0.05 / 8 * launch_share(n, shared=shared, may_grow=False))
+        / n**0.5
         for n in range(FEWEST_LAUNCHES, 40)
     ]
     assert widths == sorted(widths, reverse=True)
-    usual = first_launches(shared)
+    usual = first_launches(shared=shared)
     grown = usual + MORE_LAUNCHES
     of_run = [
-        student_quantile(n - 1, 1 - 0.05 / 8 * launch_share(n, shared)) / n**0.5
+        student_quantile(n - 1, 1 - 0.05 / 8 * launch_share(n, shared=shared)) / n**0.5
         for n in (usual, grown)
     ]
     assert of_run == sorted(of_run, reverse=True)

@@ -10,6 +10,7 @@ import pytest
 
 from depthprof.errors import BadRunFile, OutputError
 from depthprof.records import STAGES, Calibration, Policy, Run, StageCalibration, Status
+from depthprof.records.traits import calibration_name
 from depthprof.report.tables import calibration_sentence
 from depthprof.stats.interim import Look
 from depthprof.storage.machine_files import find_calibration, write_calibration
@@ -123,19 +124,19 @@ def test_a_noise_floor_raises_the_threshold_of_its_stage_alone() -> None:
 
 def test_a_calibration_holds_for_its_machine_and_workload_alone() -> None:
     run = simulated(turns=3)
-    name = calibrating.fingerprint(run)
+    name = calibrating.calibration_name_of(run)
     parts = (run.sides[:1], run.environment, run.pictures)
-    assert calibrating.fingerprint_of(*parts, shared=True) == name  # a profile has it too
-    assert len(name) == 16
-    assert calibrating.fingerprint(simulated(turns=5, seed=3)) == name
+    assert calibration_name(*parts, shared=True) == name  # a profile has it too
+    assert name == "dcc21d0127543670"  # as kept calibrations of this run have it
+    assert calibrating.calibration_name_of(simulated(turns=5, seed=3)) == name
     other = replace(run, environment=replace(run.environment, cpu="another"))
-    assert calibrating.fingerprint(other) != name
+    assert calibrating.calibration_name_of(other) != name
     sides = tuple(
         replace(side, workload=side.workload.changed(input_size=196)) for side in run.sides
     )
-    assert calibrating.fingerprint(replace(run, sides=sides)) != name
+    assert calibrating.calibration_name_of(replace(run, sides=sides)) != name
     unlike = (run.sides[0], sides[1])
-    assert calibrating.fingerprint(replace(run, sides=unlike)) == "unlike workloads"
+    assert calibrating.calibration_name_of(replace(run, sides=unlike)) == "unlike workloads"
 
 
 def test_a_calibration_survives_its_file(tmp_path: Path) -> None:

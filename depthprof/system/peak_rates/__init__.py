@@ -15,8 +15,8 @@ from depthprof.records import (
     MatrixRate,
     MemoryRate,
     TheoreticalRate,
-    limits_fingerprint,
 )
+from depthprof.records.traits import limits_name
 from depthprof.system.machine import cpu_name, device_name
 from depthprof.system.nvml import driver_version, torch_address
 from depthprof.system.peak_rates.device import copy_rates, gpu_matrix_rates, gpu_tensors, launch_ns
@@ -73,7 +73,7 @@ def fingerprint_of(device: str) -> str:
     driver = driver_version() if on_gpu else None
     address = torch_address(device) if on_gpu else None
     gpu = None if address is None else address.uuid or address.pci or device
-    return limits_fingerprint(
+    return limits_name(
         cpu_name(), device_name(device), torch.get_num_threads(), torch.__version__, driver, gpu
     )
 

@@ -11,7 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from depthprof.records import Limits, limits_fingerprint, made
+from depthprof.records import Limits, made
+from depthprof.records.traits import limits_name
 from depthprof.system import peak_rates
 from depthprof.system.peak_rates import (
     device,
@@ -282,8 +283,8 @@ def test_limits_hold_for_what_their_fingerprint_names_alone() -> None:
         ("cpu", "gpu", 1, "2.5", "570"),
         ("cpu", "gpu", 1, "2.4", None),
     ]
-    prints = [limits_fingerprint(*name) for name in names]
+    prints = [limits_name(*name) for name in names]
     assert len(set(prints)) == len(names)
-    assert limits_fingerprint(*names[0]) == prints[0]
+    assert limits_name(*names[0]) == prints[0]
     assert all(len(one) == 16 for one in prints)
     assert replace(LIMITS, fingerprint=prints[0]) != LIMITS
