@@ -1,12 +1,12 @@
 """Errors of the plugin itself: pytest's exit code for internal errors, not that of failed tests."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from depthprof.pytest_plugin import measuring
 from depthprof.pytest_plugin import session as sessions
+from depthprof.records import traits
 from depthprof.storage import run_files
 from tests.pytest_plugin.sessions import MINE, Measured, Session, saved
 
@@ -17,7 +17,7 @@ def fault(*_: Any) -> Any:
 
 PLACES: dict[str, tuple[Any, str]] = {
     "the account at the end": (measuring, "time_sentence"),
-    "what is saved of the machine": (measuring, "fingerprint"),
+    "what is saved of the machine": (traits, "fingerprint"),
     "what is saved of the samples": (run_files, "own_part"),
     "measuring and recording": (sessions, "chosen_entries"),
 }
@@ -33,7 +33,7 @@ def test_a_fault_of_ours_ends_the_session_with_3_and_one_sentence(
 ) -> None:
     pytester.makepyfile(MINE + "\ndef test_other():\n    pass\n")
     module, name = PLACES[place]
-    monkeypatch.setattr(module, name, later(fault, getattr(module, name), place))
+    monkeypatch.setattr(module, name, fault)
     outcome = session("--benchmark-json=out.json")
     assert outcome.ret == pytest.ExitCode.INTERNAL_ERROR
     outcome.stdout.fnmatch_lines(
@@ -47,25 +47,3 @@ def test_a_fault_of_ours_ends_the_session_with_3_and_one_sentence(
     assert len(measured.plans) == 1
     if not failed:
         assert len(saved(pytester.path)) == 1  # what was measured is saved
-
-
-def later(fails: Callable[..., Any], known: Callable[..., Any], place: str) -> Callable[..., Any]:
-    """Fail from where the place needs it: names of the machine are asked for before, too."""
-    seen: list[object] = []
-
-    def act(*arguments: Any) -> Any:
-        seen.append(arguments)
-        return known(*arguments) if "machine" in place and len(seen) == 1 else fails(*arguments)
-
-    return act
-
-
-@pytest.mark.usefixtures("measured")
-def test_a_session_without_a_fault_ends_as_ever(
-    pytester: pytest.Pytester, session: Session
-) -> None:
-    pytester.makepyfile(MINE)
-    assert session().ret == 0
-    pytester.makepyfile(MINE + "    assert False\n")
-    assert session().ret == 1
-    assert not (pytester.path / ".depthprof").exists()
