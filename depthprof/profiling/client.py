@@ -40,11 +40,9 @@ def profile_below(
     return built(Drilled, _ask("profile", side, images, iterations, command))
 
 
-def check_timing(
-    side: SidePlan, images: Sequence[Path] = (), iterations: int = TIMING_ITERATIONS
-) -> Timing:
+def check_timing(side: SidePlan) -> Timing:
     """Compare our clocks with torch.profiler's in a worker of their own; errors as above."""
-    return built(Timing, _ask("timing", side, images, iterations, {}))
+    return built(Timing, _ask("timing", side, (), TIMING_ITERATIONS, {}))
 
 
 def check_iterations(iterations: int) -> None:

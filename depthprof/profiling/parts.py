@@ -2,10 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from time import perf_counter_ns
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
@@ -61,24 +63,12 @@ def parts_of(network: nn.Module) -> tuple[Part, ...]:
             for child, top in network.named_children()
             for name, module in _called(child, top)
         )
-    halves = ("pretrained", "depth_head")
-    named = [
-        (name, module)
-        for half in halves
+    return tuple(
+        Part(name, next(group for start, group in GROUPS.items() if name.startswith(start)), module)
+        for half in ("pretrained", "depth_head")
         for child, top in network.get_submodule(half).named_children()
         for name, module in _called(f"{half}.{child}", top)
-    ]
-    return tuple(Part(name, _group(name), module) for name, module in named)
-
-
-class PartClock(Protocol):
-    """Time stamps for hooks, read after the iterations."""
-
-    def stamp(self) -> None:
-        """Take the next time stamp; allocates nothing but its number."""
-
-    def gaps_ns(self) -> list[int]:
-        """Gap between the first and second stamp, third and fourth, and so on; starts again."""
+    )
 
 
 class HostPartClock:
@@ -92,7 +82,7 @@ class HostPartClock:
         self._stamps.append(perf_counter_ns())
 
     def gaps_ns(self) -> list[int]:
-        """Gaps of the pairs since the last call."""
+        """Gap between the first and second stamp, third and fourth, and so on; starts again."""
         stamps, self._stamps = self._stamps, []
         return [end - start for start, end in _pairs(stamps)]
 
@@ -117,54 +107,40 @@ class CudaPartClock:
         self._taken += 1
 
     def gaps_ns(self) -> list[int]:
-        """Gaps of the pairs since the last call; waits for the last event."""
+        """As of `HostPartClock`; waits for the last event."""
         taken, self._taken = self._events[: self._taken], 0
         if taken:
             taken[-1].synchronize()
         return [round(start.elapsed_time(end) * 1e6) for start, end in _pairs(taken)]
 
 
-class Hooked:
-    """Hooks on parts for as long as it is open: `calls` are indices of parts in order of calling.
+@contextmanager
+def hooked(parts: Sequence[Part], clock: HostPartClock | CudaPartClock) -> Iterator[list[int]]:
+    """Hooks on parts, and the indices of those that are called, in the order of calling.
 
-    A part that is called inside another one counts to that one. Use it as a context manager.
+    A part that is called inside another one counts to that one.
     """
+    calls: list[int] = []
+    depth = 0
 
-    def __init__(self, parts: Sequence[Part], clock: PartClock) -> None:
-        self.calls: list[int] = []
-        self._parts = parts
-        self._clock = clock
-        self._handles: list[Any] = []
-        self._depth = 0
+    def begin(place: int, *_: object) -> None:
+        nonlocal depth
+        depth += 1
+        if depth == 1:
+            calls.append(place)
+            clock.stamp()
 
-    def __enter__(self) -> "Hooked":
-        for place, part in enumerate(self._parts):
-            self._handles += [
-                part.module.register_forward_pre_hook(self._opening(place)),
-                part.module.register_forward_hook(self._closing()),
-            ]
-        return self
+    def end(*_: object) -> None:
+        nonlocal depth
+        depth -= 1
+        if depth == 0:
+            clock.stamp()
 
-    def __exit__(self, *_: object) -> None:
-        for handle in self._handles:
-            handle.remove()
-
-    def _opening(self, place: int) -> Any:
-        def begin(*_: object) -> None:
-            self._depth += 1
-            if self._depth == 1:
-                self.calls.append(place)
-                self._clock.stamp()
-
-        return begin
-
-    def _closing(self) -> Any:
-        def end(*_: object) -> None:
-            self._depth -= 1
-            if self._depth == 0:
-                self._clock.stamp()
-
-        return end
+    with ExitStack() as hooks:
+        for place, part in enumerate(parts):
+            hooks.enter_context(part.module.register_forward_pre_hook(partial(begin, place)))
+            hooks.enter_context(part.module.register_forward_hook(end))
+        yield calls
 
 
 def part_times(
@@ -181,16 +157,13 @@ def part_times(
     """
     if not rows:
         return ()
-    order = list(dict.fromkeys(rows[0][0]))
-    sums = [
-        [sum(ns for place, ns in zip(*row, strict=True) if place == wanted) for row in rows]
-        for wanted in order
-    ]
     calls = rows[0][0]
-    return tuple(
-        PartTime(parts[place].name, parts[place].group, median(spans), list(calls).count(place))
-        for place, spans in zip(order, sums, strict=True)
-    )
+    times = []
+    for place in dict.fromkeys(calls):
+        sums = [sum(ns for one, ns in zip(*row, strict=True) if one == place) for row in rows]
+        part = parts[place]
+        times.append(PartTime(part.name, part.group, median(sums), calls.count(place)))
+    return tuple(times)
 
 
 def _unwrapped(module: nn.Module) -> nn.Module:
@@ -209,10 +182,6 @@ def _called(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         return
     for child, inner in module.named_children():
         yield from _called(f"{name}.{child}", inner)
-
-
-def _group(name: str) -> str:
-    return next(group for start, group in GROUPS.items() if name.startswith(start))
 
 
 def _parameters(module: nn.Module) -> int:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -61,8 +62,6 @@ class Ranges:
 
     def opened_by(self, call: Callable[[Any], Any], stage: str) -> Callable[[Any], Any]:
         """Let a stage's call open its range; a call that raises closes it."""
-        if stage not in STAGES:
-            raise ValueError(f"no such stage: {stage!r}")
 
         def ranged(value: Any) -> Any:
             self._open(stage)
@@ -96,33 +95,21 @@ class Ranges:
         self._range.__enter__()
 
 
-class AnnotatedPipeline:
-    """The stages of a pipeline, each opening a range named after it.
+def annotated(pipeline: Any, clock: Clock, ranges: Ranges) -> Iteration:
+    """Iterations of a pipeline, each stage of which opens a range; the clock's marks close it.
 
     Args:
         pipeline: any object with the methods of `pipelines.contract.Pipeline`.
-        ranges: closed by the clock of the same iterations.
     """
 
-    def __init__(self, pipeline: Any, ranges: Ranges) -> None:
-        for stage, method in METHODS.items():
-            setattr(self, method, ranges.opened_by(getattr(pipeline, method), stage))
+    def now() -> int:
+        ranges.close()
+        return clock.now()
 
-
-class AnnotatedClock:
-    """A clock whose marks close the ranges, and whose waiting is one; all else is its own."""
-
-    def __init__(self, clock: Clock, ranges: Ranges) -> None:
-        def now() -> int:
-            ranges.close()
-            return clock.now()
-
-        self.now = now
-        self.has_device = clock.has_device
-        self.begin = clock.begin
-        self.record = clock.record
-        self.device_ns = clock.device_ns
-        self.wait = ranges.opened_by(clock.wait, "sync")
+    stages = {m: ranges.opened_by(getattr(pipeline, m), stage) for stage, m in METHODS.items()}
+    own = {name: getattr(clock, name) for name in ("has_device", "begin", "record", "device_ns")}
+    wait = ranges.opened_by(clock.wait, "sync")
+    return Iteration(SimpleNamespace(**stages), SimpleNamespace(**own, now=now, wait=wait))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +148,7 @@ def record(pipeline: Any, clock: Clock, batches: Sequence[Any], iterations: int)
         StageFailed: a stage raised.
     """
     on_cuda = isinstance(clock, CudaClock)
-    ranges = Ranges(torch.cuda.nvtx if on_cuda else None)
-    iteration = Iteration(AnnotatedPipeline(pipeline, ranges), AnnotatedClock(clock, ranges))
+    iteration = annotated(pipeline, clock, Ranges(torch.cuda.nvtx if on_cuda else None))
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_cuda
     found: dict[str, Any] = {}
     iteration.block(batches, WARM_UP_ITERATIONS)
@@ -206,22 +192,17 @@ def with_stages(recording: Recording) -> dict[str, Any]:
     """
     events = [*recording.document["traceEvents"], *_named(HOST_LINE, 0)]
     events += _line(recording.profiler_marks_ns, 0)
-    device = device_alignment(recording)
+    device = device_aligned(
+        recording.device_marks_ns,
+        recording.profiler_marks_ns if recording.device_marks_ns else [],
+        recording.timeline.works,
+    )  # None on a CPU, or where no kernel was recorded
     apart = {"host_clock_apart_ns": recording.alignment.apart_ns}
     if device is not None:
         rows = [[m + device.offset_ns for m in row] for row in recording.device_marks_ns]
         events += [*_named(DEVICE_LINE, 1), *_line(rows, 1)]
         apart["device_clock_apart_ns"] = device.apart_ns
     return {**recording.document, "traceEvents": events, PROCESS: apart}
-
-
-def device_alignment(recording: Recording) -> Alignment | None:
-    """From our device clock to the profiler's; None on a CPU, or where no kernel was recorded."""
-    return device_aligned(
-        recording.device_marks_ns,
-        recording.profiler_marks_ns if recording.device_marks_ns else [],
-        recording.timeline.works,
-    )
 
 
 def write_trace(document: dict[str, Any], file: Path) -> None:

@@ -135,7 +135,7 @@ def device_aligned(
     """Find the offset from our device clock (CUDA events) to the profiler's device time.
 
     On one stream an event is reached after all work launched before it and before all launched
-    after it, so its neighbours' last end and first start are its bounds.
+    after it: the last end before it and the first start after it are its bounds.
 
     Args:
         device_marks_ns: a row an iteration, times since the first mark of all.

@@ -12,11 +12,10 @@ import torch
 from depthprof.pipelines.check import blame
 from depthprof.profiling.parts import (
     CudaPartClock,
-    Hooked,
     HostPartClock,
     Part,
-    PartClock,
     dearest,
+    hooked,
     network_of,
     part_times,
     parts_of,
@@ -165,17 +164,16 @@ def _hooked_rows(
     parts: Sequence[Part], iteration: Iteration, batches: Sequence[Any], device: str
 ) -> tuple[list[tuple[tuple[int, ...], list[int]]], list[int]]:
     """Calls of parts with their times, and forward's span, an entry an iteration."""
-    with Hooked(parts, HostPartClock()) as counting:
+    with hooked(parts, HostPartClock()) as calls:
         iteration.block(batches, 1)
-    stamps = 2 * len(counting.calls)
     on_cuda = device.startswith("cuda")
-    part_clock: PartClock = CudaPartClock(stamps, device) if on_cuda else HostPartClock()
+    clock = CudaPartClock(2 * len(calls), device) if on_cuda else HostPartClock()
     rows, spans = [], []
-    with Hooked(parts, part_clock) as hooked:
+    with hooked(parts, clock) as calls:
         for number in range(WARM_UP_ITERATIONS + PART_ITERATIONS):
-            hooked.calls.clear()
+            calls.clear()
             block = iteration.block(batches[number % len(batches) :], 1)
-            row = (tuple(hooked.calls), part_clock.gaps_ns())
+            row = (tuple(calls), clock.gaps_ns())
             if number >= WARM_UP_ITERATIONS:
                 rows.append(row)
                 spans.append(_forward_ns(block))

@@ -2,12 +2,11 @@
 
 import itertools
 from time import sleep
-from typing import Any
 
 import pytest
 
 from depthprof.pipelines.contract import METHODS
-from depthprof.profiling.recording import AnnotatedClock, AnnotatedPipeline, Ranges, record
+from depthprof.profiling.recording import Ranges, annotated, record
 from depthprof.profiling.timeline import in_rows
 from depthprof.profiling.timing import host_stages
 from depthprof.records import STAGES
@@ -31,14 +30,9 @@ class Nvtx:
         self.depth -= 1
 
 
-def annotated(pipeline: Any, clock: Any, nvtx: Any = None) -> Iteration:
-    ranges = Ranges(nvtx)
-    return Iteration(AnnotatedPipeline(pipeline, ranges), AnnotatedClock(clock, ranges))
-
-
 def test_stages_are_nvtx_ranges_inside_a_numbered_iteration() -> None:
     device, nvtx = VirtualDevice(), Nvtx()
-    annotated(VirtualPipeline(device), device, nvtx).block([["picture"]], 2)
+    annotated(VirtualPipeline(device), device, Ranges(nvtx)).block([["picture"]], 2)
     stages = ("preprocess", "h2d", "forward", "postprocess", "sync", "d2h", "return")
     expected = [[f"0 depthprof iteration {n}", *(f"1 depthprof {s}" for s in stages)] for n in "01"]
     assert nvtx.said == [*expected[0], *expected[1]]
@@ -48,7 +42,7 @@ def test_stages_are_nvtx_ranges_inside_a_numbered_iteration() -> None:
 def test_an_annotated_pipeline_does_and_takes_what_the_bare_one_does() -> None:
     bare, other = VirtualDevice(), VirtualDevice()
     first = Iteration(VirtualPipeline(bare), bare).block([["picture"]], 3)
-    second = annotated(VirtualPipeline(other), other).block([["picture"]], 3)
+    second = annotated(VirtualPipeline(other), other, Ranges()).block([["picture"]], 3)
     assert first.marks_ns == second.marks_ns
     assert first.device_ns == second.device_ns
 
@@ -63,7 +57,7 @@ def test_a_stage_that_raises_closes_its_range(stage: str) -> None:
     pipeline = VirtualPipeline(VirtualDevice())
     setattr(pipeline, stage, fail)
     with pytest.raises(StageFailed):
-        annotated(pipeline, HostClock(), nvtx).block([["picture"]], 1)
+        annotated(pipeline, HostClock(), Ranges(nvtx)).block([["picture"]], 1)
     assert nvtx.depth == 0
 
 
@@ -99,8 +93,3 @@ def test_what_a_stage_frees_is_in_its_range_as_in_our_span(stage: str) -> None:
         assert ours[STAGES.index(stage)] >= FREED_S * 1e9
     found = {one.stage: one for one in host_stages(recording.marks_ns, recording.timeline.ranges)}
     assert found[stage].difference_ns < 0.5 * FREED_S * 1e9
-
-
-def test_what_is_no_stage_has_no_range() -> None:
-    with pytest.raises(ValueError, match="no such stage: 'forwards'"):
-        Ranges().opened_by(str, "forwards")

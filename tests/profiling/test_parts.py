@@ -10,7 +10,7 @@ from torch import nn
 
 from depthprof import Workload, load_pipeline
 from depthprof.networks import DepthAnything, config_for
-from depthprof.profiling.parts import Hooked, HostPartClock, Part, network_of, part_times, parts_of
+from depthprof.profiling.parts import HostPartClock, Part, hooked, network_of, part_times, parts_of
 
 
 class Holder:
@@ -79,11 +79,10 @@ def test_a_pipeline_that_borrows_its_methods_is_followed_to_the_lender() -> None
 def test_hooks_time_each_call_and_are_gone_afterwards() -> None:
     network = Net()
     clock = HostPartClock()
-    with Hooked(parts_of(network), clock) as hooked, torch.no_grad():
+    with hooked(parts_of(network), clock) as calls, torch.no_grad():
         network(torch.ones(2, 4))
-    calls = tuple(hooked.calls)
     gaps = clock.gaps_ns()
-    assert calls == (0, 0, 1, 0, 2, 0, 3)
+    assert calls == [0, 0, 1, 0, 2, 0, 3]
     assert len(gaps) == 7
     assert all(gap >= 0 for gap in gaps)
     times = part_times(parts_of(network), [(calls, gaps)])
@@ -100,10 +99,10 @@ def test_a_part_inside_a_part_is_not_counted_twice() -> None:
     outer = nn.Sequential(inner, nn.ReLU())
     clock = HostPartClock()
     parts = [Part("outer", "outer", outer), Part("inner", "inner", inner)]
-    with Hooked(parts, clock) as hooked:
+    with hooked(parts, clock) as calls:
         outer(torch.ones(1, 4))
         inner(torch.ones(1, 4))
-    assert hooked.calls == [0, 1]
+    assert calls == [0, 1]
     assert len(clock.gaps_ns()) == 2
 
 
