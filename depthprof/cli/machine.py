@@ -30,8 +30,8 @@ class CalibrateOptions:
     comparisons: int = option("N", "of identical code [6]", default=6, type=int)
     budget: float = option(
         "SECONDS",
-        "seconds of measuring of each; the detectable change is stated for it [60]",
-        default=60.0,
+        "how long each may take; the detectable change is stated for it [90]",
+        default=90.0,
         type=float,
     )
     policy: PolicyOptions

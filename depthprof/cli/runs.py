@@ -119,8 +119,8 @@ def tag_run(settings: _Tag) -> int:
     with opened(settings) as store:
         identity = store.find(settings.run)
         (store.untag if settings.remove else store.tag)(identity, settings.tags)
-    words = ", ".join(settings.tags)
-    output.say(f"{identity}: {words} {'removed' if settings.remove else 'added'}")
+    did = "removed" if settings.remove else "added"
+    output.say(f"{identity}: {', '.join(settings.tags)} {did}")
     return 0
 
 
@@ -135,24 +135,22 @@ def delete_runs(settings: _Runs) -> int:
 
 def export_runs(settings: _Export) -> int:
     """Write runs as files."""
-    with opened(settings) as store:
-        for identity in [store.find(word) for word in settings.runs]:
-            file = Path(settings.out) / f"{identity}.{settings.format}"
-            _export_one(identity, *store.load(identity), file)
-            output.say(f"{identity}: {shown(file)}")
-    return 0
-
-
-def _export_one(identity: str, run: "Run", policy: "Policy", file: Path) -> None:
     from depthprof.records import encode
     from depthprof.report.frames import to_frame, write_parquet
 
-    if file.suffix == ".parquet":
-        write_parquet(run, identity, file)
-    elif file.suffix == ".csv":
-        output.write_text(file, to_frame(run, identity).to_csv(index=False, lineterminator="\n"))
-    else:
-        output.write_text(file, encode(run, policy))
+    with opened(settings) as store:
+        for identity in [store.find(word) for word in settings.runs]:
+            run, policy = store.load(identity)
+            file = Path(settings.out) / f"{identity}.{settings.format}"
+            if settings.format == "parquet":
+                write_parquet(run, identity, file)
+            elif settings.format == "csv":
+                rows = to_frame(run, identity)
+                output.write_text(file, rows.to_csv(index=False, lineterminator="\n"))
+            else:
+                output.write_text(file, encode(run, policy))
+            output.say(f"{identity}: {shown(file)}")
+    return 0
 
 
 def import_runs(settings: _Import) -> int:
@@ -172,15 +170,14 @@ def _runs_of(path: str) -> "Sequence[tuple[Run, Policy]]":
     """Runs of a run.json, a report folder, or a file of pytest-benchmark."""
     from depthprof.storage.run_files import is_benchmark_file, read_run, read_runs
 
-    if Path(path).is_dir() or not is_benchmark_file(Path(path)):
+    if not is_benchmark_file(Path(path)):
         return [read_run(path)]
-    runs = read_runs(path)
-    if not runs:
-        raise BadRunFile(
-            f"{path} holds benchmarks, but no run of depthprof; only what the suites or the"
-            " fixture depth_profile saved can be read"
-        )
-    return runs
+    if runs := read_runs(path):
+        return runs
+    raise BadRunFile(
+        f"{path} holds benchmarks, but no run of depthprof; only what the suites or the"
+        " fixture depth_profile saved can be read"
+    )
 
 
 def set_baseline(settings: _Set) -> int:
@@ -202,8 +199,7 @@ def set_baseline(settings: _Set) -> int:
             f" (--processes {needed + 2} when measuring)"
         )
     if settings.file is not None:
-        text = encode_digest(replace(known, run=settings.name))
-        output.write_text(Path(settings.file), text)
+        output.write_text(Path(settings.file), encode_digest(replace(known, run=settings.name)))
         output.say(f"written to {shown(settings.file)}")
     return 0
 
@@ -221,12 +217,9 @@ def list_baselines(settings: StoreOptions) -> int:
     """List all baselines."""
     with opened(settings) as store:
         known = store.baselines()
-    for name, run, when in known:
-        output.say(f"{name}  {run}  set {when[:16].replace('T', ' ')}")
-    if not known:
-        output.say(
-            "There is no baseline yet; `depthprof baseline set main` makes the newest run one."
-        )
+    lines = [f"{name}  {run}  set {when[:16].replace('T', ' ')}" for name, run, when in known]
+    none = "There is no baseline yet; `depthprof baseline set main` makes the newest run one."
+    output.say("\n".join(lines or [none]))
     return 0
 
 
@@ -241,9 +234,7 @@ COMMANDS = {
             "tag": Command(_Tag, tag_run, text="add tags to a run, or remove them"),
             "delete": Command(_Runs, delete_runs, text="delete runs"),
             "export": Command(_Export, export_runs, text="write runs as run.json files"),
-            "import": Command(
-                _Import, import_runs, text="read run.json files, or pytest-benchmark's JSON"
-            ),
+            "import": Command(_Import, import_runs, text="add run.json or pytest-benchmark files"),
         },
     ),
     "baseline": Command(

@@ -39,7 +39,8 @@ def load_model(
     with torch.device("meta"):  # no memory and no time for values that are replaced at once
         model = DepthAnything(config, attention)
     if checkpoint is None:
-        model.to_empty(device="cpu")
+        # as `to_empty` does, but that imports SymPy to ask for strides: 0.7 s a process
+        model._apply(lambda one: torch.empty(one.shape, dtype=one.dtype))  # type: ignore[no-untyped-call]
         fill(model, seed)
         source, sha256 = "random", None
     else:
@@ -87,16 +88,12 @@ def _draw(key: str, parameter: Tensor, generator: torch.Generator) -> None:
         parameter.normal_(0.0, 0.02, generator=generator)
 
 
-def load_strictly(
-    model: nn.Module, found: Fitted | Mapping[str, Tensor], path: Path, size: str
-) -> None:
+def load_strictly(model: nn.Module, found: Fitted, path: Path, size: str) -> None:
     """Put tensors into a model of the same keys and shapes, as float32, in the model's place.
 
     Raises:
         BadCheckpoint: other keys or shapes (the first of each kind is named), or no floats.
     """
-    if not isinstance(found, Fitted):
-        found = Fitted(found, (), tuple(found))
     expected, tensors = model.state_dict(), found.tensors
     missing = [key for key in expected if key not in tensors]
     extra = [key for key in tensors if key not in expected]

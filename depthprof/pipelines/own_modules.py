@@ -20,6 +20,7 @@ from depthprof.pipelines.own_code import clash, entry_files, is_file, is_unlike
 from depthprof.pipelines.registry import VARIANTS
 
 PACKAGE = Path(__file__).resolve().parents[1]
+INSTALLED = {"site-packages", "dist-packages"}
 LIBRARIES = tuple(Path(sysconfig.get_paths()[name]).resolve() for name in ("stdlib", "platstdlib"))
 
 
@@ -134,18 +135,26 @@ def _own(modules: dict[str, ModuleType]) -> list[tuple[str, ModuleType]]:
         (name, module)
         for name, module in list(modules.items())
         if name not in ("__main__", "__mp_main__")
-        if (place := _place(module)) is not None and not _is_library(place)
+        and not _is_installed(_file(module))  # most are, and resolving each takes long
+        and (place := _place(module)) is not None
+        and not _is_library(place)
     ]
 
 
 def _place(module: ModuleType) -> Path | None:
     """File of a module, or the first folder of a namespace package."""
+    file = _file(module)
+    if file is None or not Path(file).is_absolute():  # torch.ops says "_ops.py"
+        return None
+    return _resolved(file)
+
+
+def _file(module: ModuleType) -> str | None:
+    """As the module states it."""
     file = getattr(module, "__file__", None)
     if file is None:
         file = next(iter(getattr(module, "__path__", ())), None)
-    if file is None or not Path(file).is_absolute():  # torch.ops says "_ops.py"
-        return None
-    return _resolved(str(file))
+    return None if file is None else str(file)
 
 
 @lru_cache(maxsize=8192)
@@ -153,11 +162,14 @@ def _resolved(file: str) -> Path:
     return Path(file).resolve()
 
 
+def _is_installed(file: str | None) -> bool:
+    return file is not None and bool(INSTALLED.intersection(Path(file).parts))
+
+
 def _is_library(place: Path) -> bool:
-    parts = place.parts
-    if "site-packages" in parts or "dist-packages" in parts:
-        return True
-    return any(place.is_relative_to(folder) for folder in (PACKAGE, *LIBRARIES))
+    return _is_installed(str(place)) or any(
+        place.is_relative_to(folder) for folder in (PACKAGE, *LIBRARIES)
+    )
 
 
 def _are_found(top: str, modules: list[ModuleType]) -> bool:

@@ -1,8 +1,8 @@
 """Hooks beside pytest-benchmark: what it loads, saves and says of our entries.
 
 Everything here waits until a test of ours is collected: sessions without one stay as they are.
-Errors that nobody foresaw are no failed tests: the session ends with pytest's exit code 3. pytest
-does not catch what is raised at a session's end: Python would end with 1, as for failed tests.
+An unforeseen error is no failed test: it ends the session with pytest's exit code 3. Raised at the
+session's end, where pytest does not catch it, it would end with 1, as failed tests do.
 """
 
 import copy
@@ -10,12 +10,15 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from depthprof.errors import BadInput
 from depthprof.pytest_plugin.absent import Selected
+
+if TYPE_CHECKING:
+    from depthprof.pytest_plugin.session import DepthSession
 
 FIXTURE = "depth_profile"
 
@@ -36,16 +39,12 @@ def guarded(config: pytest.Config) -> Iterator[None]:
 
 
 class Beside:
-    """Hooks of a session that has pytest-benchmark.
-
-    Args:
-        config: of the session. started: when it began, by the monotonic clock.
-    """
+    """Hooks of a session that has pytest-benchmark; `started` is by the monotonic clock."""
 
     def __init__(self, config: pytest.Config, started: float) -> None:
         self._config = config
         self._started = started
-        self._ours = False
+        self._session: DepthSession | None = None  # made if a test of ours is left to run
         self._compare = config.option.benchmark_compare
         self._checks: tuple[Any, ...] = ()
         self._remarks: list[str] = []
@@ -73,13 +72,12 @@ class Beside:
         self._tests.chosen |= {item.nodeid for item in session.items}
         self._checks = tuple(bench.compare_fail or ())
         if any(FIXTURE in getattr(item, "fixturenames", ()) for item in session.items):
-            self._prepare(bench)
-            self._ours = True
+            self._session = self._prepare(bench)
         bench.compare = self._config.option.benchmark_compare = self._compare
         if self._compare:
             self._load(bench)
 
-    def _prepare(self, bench: Any) -> None:
+    def _prepare(self, bench: Any) -> "DepthSession":
         from depthprof.pytest_plugin.earlier import allowed
         from depthprof.pytest_plugin.measuring import folder_name, machine_facts
         from depthprof.pytest_plugin.options import asked
@@ -93,23 +91,21 @@ class Beside:
         except BadInput as error:
             raise pytest.UsageError(f"depthprof: {error}") from None
         if self._checks and not self._compare:
-            raise pytest.UsageError(
-                "--benchmark-compare-fail was given without --benchmark-compare: there is nothing"
-                " to compare with"
-            )
+            raise pytest.UsageError("--benchmark-compare-fail needs --benchmark-compare too")
         facts = machine_facts(known.settings.device, known.settings.threads)
-        self._session = DepthSession(known, facts, limits, remarks=self._remarks)
-        self._config.stash[session_key] = self._session
+        made = DepthSession(known, facts, limits, remarks=self._remarks)
+        self._config.stash[session_key] = made
         bench.compare_fail = [OthersOnly(check) for check in self._checks]
         bench.machine_id = folder_name(bench.machine_id, facts)
         bench.storage.default_machine_id = bench.machine_id
+        return made
 
     def _load(self, bench: Any) -> None:
         """Load the runs to compare with; what pytest-benchmark has to warn of, we say ourselves.
 
         Its warnings compare everything it knows of the machine, the momentary clock rate included.
         """
-        if not self._ours:
+        if self._session is None:
             bench.handle_loading()
             self._runs = lost_runs(self._config, bench)
             return
@@ -129,7 +125,7 @@ class Beside:
     @pytest.hookimpl(optionalhook=True)
     def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
         """Add GPU, driver, torch and threads."""
-        if not self._ours:
+        if self._session is None:
             return
         with guarded(self._config):
             from depthprof.pytest_plugin.measuring import MACHINE_DIGITS
@@ -144,7 +140,7 @@ class Beside:
         self, benchmarks: list[Any], output_json: dict[str, Any]
     ) -> None:
         """Keep every sample of our entries, which a save drops without --benchmark-save-data."""
-        if not self._ours:
+        if self._session is None:
             return
         with guarded(self._config):
             from depthprof.storage.run_files import own_part
@@ -158,7 +154,7 @@ class Beside:
         """Name what was not measured; where nothing was compared, a gate does not pass."""
         bench = self._config._benchmarksession  # type: ignore[attr-defined]
         off = bench.disabled or bench.skip or self._config.option.collectonly
-        if self._compare and not off and (self._ours or self._runs):
+        if self._compare and not off and (self._session or self._runs):
             with guarded(self._config):
                 self._end(session, bench)
 
@@ -168,16 +164,22 @@ class Beside:
 
         measured = {made.fullname: own_part(made.extra_info) for made in bench.benchmarks}
         lines, is_lost = absent_lines(self._runs, measured, self._tests)
-        if not (self._ours or is_lost):
+        if not (self._session or is_lost):
             return
         self._remarks += lines
         others = {name for name, part in measured.items() if part is None}
-        compared = sum(len(entries.keys() & others) for entries in self._runs.values())
-        if compared + (self._session.compared if self._ours else 0):
+        is_compared = any(entries.keys() & others for entries in self._runs.values())
+        if is_compared or (self._session and self._session.compared):
             return
-        is_saved = bool(bench.benchmarks and (bench.save or bench.autosave))
-        self._remarks.append(no_pass(is_gate=bool(self._checks), is_saved=is_saved))
-        if self._checks and session.exitstatus == pytest.ExitCode.OK:
+        if not self._checks:
+            self._remarks.append("nothing was compared")
+            return
+        remedy = "save a run to compare with (--benchmark-autosave), or name another one"
+        if bench.benchmarks and (bench.save or bench.autosave):
+            remedy = "this run is saved, so the next one is compared with it"
+        what = "nothing was compared, which is no pass for --benchmark-compare-fail"
+        self._remarks.append(f"{what}; {remedy}")
+        if session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -190,21 +192,18 @@ class Beside:
                 self._summarise(terminalreporter)
 
     def _summarise(self, reporter: pytest.TerminalReporter) -> None:
-        if self._ours:
+        if self._session is not None:
             from depthprof.pytest_plugin.earlier import table
+            from depthprof.pytest_plugin.measuring import time_sentence
 
             for earlier in self._session.earlier:
                 if earlier.rows:
                     reporter.write_sep("-", f"depthprof: compared with {earlier.path}")
                     reporter.write("\n".join([*table(earlier.rows), "", ""]))
+            if measured := self._session.measurements.all:
+                self._remarks.append(time_sentence(measured, monotonic() - self._started))
         for remark in dict.fromkeys(self._remarks):
             reporter.write_line(f"depthprof: {remark}")
-        measured = self._session.measurements.all if self._ours else ()
-        if measured:
-            from depthprof.pytest_plugin.measuring import time_sentence
-
-            whole_s = monotonic() - self._started
-            reporter.write_line(f"depthprof: {time_sentence(measured, whole_s)}")
 
 
 class LastWord:
@@ -225,16 +224,6 @@ class LastWord:
                 session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
 
-def no_pass(*, is_gate: bool, is_saved: bool) -> str:
-    """What to say where nothing was compared, and what to do where a gate was asked for."""
-    if not is_gate:
-        return "nothing was compared"
-    remedy = "save a run to compare with (--benchmark-autosave), or name another one"
-    if is_saved:
-        remedy = "this run is saved, so the next one is compared with it"
-    return f"nothing was compared, which is no pass for --benchmark-compare-fail; {remedy}"
-
-
 def lost_runs(config: pytest.Config, bench: Any) -> dict[Any, Any]:
     """Earlier runs with entries of ours, in a session without a test of ours: all may be gone.
 
@@ -253,10 +242,8 @@ def lost_runs(config: pytest.Config, bench: Any) -> dict[Any, Any]:
         storage = copy.copy(bench.storage)
         facts = machine_facts(known.device, known.threads)
         storage.default_machine_id = folder_name(bench.machine_id, facts)
-        newest = bench.compare is True
-        loaded = list(storage.load() if newest else storage.load(bench.compare))
+        loaded = [*storage.load()][-1:] if bench.compare is True else storage.load(bench.compare)
         runs = {
-            path: {one["fullname"]: one for one in saved["benchmarks"]}
-            for path, saved in loaded[-1 if newest else 0 :]
+            path: {one["fullname"]: one for one in saved["benchmarks"]} for path, saved in loaded
         }
     return {path: entries for path, entries in runs.items() if own_entries(entries)}

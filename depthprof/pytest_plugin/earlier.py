@@ -234,7 +234,7 @@ def _row(entry: Entry, side: Decision) -> Row:
 
 def _sentence(entry: Entry, path: object, side: Decision) -> str:
     policy, (_, _, before, after, ratio, _, _) = side.policy, _row(entry, side)
-    threshold = policy.threshold_of(entry.stage)
+    threshold = max(policy.own_threshold_of(entry.stage), policy.noise_of(entry.stage))
     limit = duration(policy.floor_ns) if threshold <= ANY_RATIO else percent(threshold)
     return (
         f"{entry.stage} of {entry.variant} got slower: ratio {ratio}, {after} against {before} in"

@@ -24,8 +24,6 @@ class _Form:
     name: str
     broken: str
     again: str
-    newer: str
-    its: str
 
 
 _CALIBRATION = _Form(
@@ -34,8 +32,6 @@ _CALIBRATION = _Form(
     name="calibration",
     broken="is not a whole calibration",
     again="`depthprof calibrate` again",
-    newer="calibrate again",
-    its="that",
 )
 _LIMITS = _Form(
     Limits,
@@ -43,8 +39,6 @@ _LIMITS = _Form(
     name="limits",
     broken="does not hold whole limits",
     again="`depthprof limits --fresh`",
-    newer="delete it",
-    its="those",
 )
 
 
@@ -132,12 +126,9 @@ def _read(file: Path, form: _Form) -> Any:
         text = read_text(file)
     except FileNotFoundError:
         raise
-    except NotText as error:
-        raise BadRunFile(
-            f"the {form.name} {file} cannot be read (it is not text: {error})"
-        ) from None
-    except OSError as error:
-        raise BadRunFile(f"the {form.name} {file} cannot be read ({error})") from error
+    except (NotText, OSError) as error:
+        why = f"it is not text: {error}" if isinstance(error, NotText) else error
+        raise BadRunFile(f"the {form.name} {file} cannot be read ({why})") from error
     try:
         document = json.loads(text)
         newer = document.pop("schema") > form.schema
@@ -147,12 +138,10 @@ def _read(file: Path, form: _Form) -> Any:
             f"{file} {form.broken} ({explained(error)}); delete it, or run {form.again}"
         ) from error
     if record is None:
-        raise BadRunFile(f"{file} is of a newer depthprof; {form.newer} or upgrade")
+        raise BadRunFile(f"{file} is of a newer depthprof; delete it or upgrade")
     if record.fingerprint != file.stem:
-        raise BadRunFile(
-            f"{file} holds the {form.name} {record.fingerprint}, not {form.its} of its name;"
-            " delete it"
-        )
+        held = f"{form.name} {record.fingerprint}"
+        raise BadRunFile(f"{file} holds the {held}, not that of its name; delete it")
     return record
 
 

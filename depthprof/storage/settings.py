@@ -4,17 +4,24 @@ The nearest pyproject.toml that has such a table counts, from the folder depthpr
 upwards. Options on the command line go before it.
 """
 
+import sys
 import tomllib
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from depthprof.errors import BadInput, nearest
-from depthprof.records import FAIL_ON, STAGES, TOTAL, Workload
+from depthprof.records import FAIL_ON, STAGES, TOTAL, Policy, Workload
+from depthprof.records.workload import SIZE_ALIASES
 from depthprof.storage.text_files import NotText, read_text
 
 FILE = "pyproject.toml"
+TABLE = "tool.depthprof"
+ROWS = (*STAGES, TOTAL)
+_TEXTS = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +44,14 @@ class GateSettings:
 
     Attributes:
         baseline: name of the baseline, where none is given.
-        launches: starts of a worker when the gate measures by itself.
+        processes: worker processes when the gate measures by itself.
         fail_on: which of "slower" and "inconclusive" fail.
         allow: fields in which the machines may differ.
         common: thresholds of all models; models: of one, by its size.
     """
 
     baseline: str = "main"
-    launches: int | None = None
+    processes: int | None = None
     fail_on: tuple[str, ...] = FAIL_ON
     allow: tuple[str, ...] = ()
     common: Thresholds = field(default_factory=Thresholds)
@@ -53,11 +60,12 @@ class GateSettings:
     def thresholds(self, model: str) -> Thresholds:
         """Thresholds of a model's size: its own words, and where it has none the common ones."""
         own, common = self.models.get(model, Thresholds()), self.common
-        return Thresholds(
-            common.threshold_ratio if own.threshold_ratio is None else own.threshold_ratio,
-            common.floor_ns if own.floor_ns is None else own.floor_ns,
-            {**common.stages, **_of_all(own), **own.stages},
-        )
+        if own.threshold_ratio is None:
+            ratio, of_all = common.threshold_ratio, {}
+        else:  # goes before the common one of a single stage
+            ratio, of_all = own.threshold_ratio, dict.fromkeys(ROWS, own.threshold_ratio)
+        floor_ns = common.floor_ns if own.floor_ns is None else own.floor_ns
+        return Thresholds(ratio, floor_ns, {**common.stages, **of_all, **own.stages})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +115,13 @@ def read_settings(start: Path | None = None) -> Settings:
         file = folder / FILE
         table = _table(file) if file.is_file() else None
         if table is not None:
-            return _settings(table, file)
+            with _named(f"{file}:"):
+                return _settings(table, file)
     return Settings()
 
 
-def _table(file: Path) -> Mapping[str, Any] | None:
+def _table(file: Path) -> Any:
+    """What the file has under [tool.depthprof]; None where there is no such table."""
     try:
         document = tomllib.loads(read_text(file))
     except NotText as error:
@@ -121,185 +131,118 @@ def _table(file: Path) -> Mapping[str, Any] | None:
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror}") from error
     tools = document.get("tool")
-    found = tools.get("depthprof") if isinstance(tools, dict) else None
-    return None if found is None else _is_table(found, _Place(file, ""))
+    return tools.get("depthprof") if isinstance(tools, dict) else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where in which file a value stands: for the sentence that refuses it."""
-
-    file: Path
-    path: str
-
-    def below(self, key: str) -> "_Place":
-        return _Place(self.file, f"{self.path}.{key}")
-
-    def refuse(self, text: str) -> BadInput:
-        return BadInput(f"{self.file}: [tool.depthprof{self.path}] {text}")
-
-
-def _settings(table: Mapping[str, Any], file: Path) -> Settings:
-    place = _Place(file, "")
-    kinds: dict[str, Any] = {
-        "models": _words,
-        "device": _text,
-        "input-size": _whole,
-        "batch": _whole,
-        "fixed-size": _flag,
-        "dtype": _text,
-        "attention": _text,
-        "threads": _whole,
-        "product": _text,
-        "budget": _positive,
-        "store": _text,
-        "gate": _gate,
-    }
-    known = _read(table, kinds, place)
+def _settings(table: Any, file: Path) -> Settings:
+    known = _read(table, _schema(), TABLE)
+    with _named(f"[{TABLE}.gate]"):
+        gate = _gate(known.pop("gate", {}))
     if "budget" in known:
         known["budget_s"] = known.pop("budget")
-    found = Settings(**known, file=file)
-    if not found.models:
-        raise place.below("models").refuse("is empty, but must name at least one size")
-    for model in found.models:  # refuses what no workload can be
-        try:
-            found.workload(model=model)
-        except BadInput as error:
-            raise place.refuse(str(error)) from None
+    found = Settings(**known, gate=gate, file=file)
+    with _named(f"[{TABLE}]"):
+        if not found.models:
+            raise BadInput("models is empty, but must name at least one size")
+        for model in found.models:
+            found.workload(model=model)  # refuses what no workload can be
     return found
 
 
-def _gate(table: Any, place: _Place) -> GateSettings:
-    kinds: dict[str, Any] = {
-        "baseline": _text,
-        "launches": _whole,
-        "fail-on": _fail_on,
-        "allow": _words,
-        "models": _models,
-        **_THRESHOLDS,
+def _gate(known: dict[str, Any]) -> GateSettings:
+    if "launches" in known:  # Python hides a DeprecationWarning from those who run a program
+        text = f"[{TABLE}.gate] launches is now processes"
+        warnings.warn(text, FutureWarning, stacklevel=2)
+        known.setdefault("processes", known.pop("launches"))
+    if known.get("fail_on") == ("never",):
+        known["fail_on"] = ()
+    own = known.pop("models", {})
+    models = {SIZE_ALIASES.get(name, name): _thresholds(each) for name, each in own.items()}
+    common = _thresholds(known)
+    gate = GateSettings(**known, common=common, models=models)
+    Policy(fail_on=gate.fail_on)  # refuses what no policy can be
+    return gate
+
+
+def _thresholds(known: dict[str, Any]) -> Thresholds:
+    """Take the thresholds out of what was read."""
+    floor_ns = known.pop("floor_us") * 1_000 if "floor_us" in known else None
+    return Thresholds(known.pop("threshold", None), floor_ns, known.pop("stages", {}))
+
+
+def _schema() -> dict[str, Any]:
+    """Every key with the type of its value, or with the keys of its table."""
+    from msgspec import Meta  # late: most projects have no such table
+
+    most = sys.float_info.max  # a number of TOML may be inf
+    text = Annotated[str, Meta(min_length=1)]
+    whole = Annotated[int, Meta(ge=1)]
+    thresholds = {
+        "threshold": _Ratio,
+        "floor-us": Annotated[float, Meta(ge=0, le=most)],
+        "stages": dict.fromkeys(ROWS, _Ratio),
     }
-    known = _read(_is_table(table, place), kinds, place)
-    common = _thresholds_of(known)
-    rest = {key: value for key, value in known.items() if key not in _FIELDS}
-    return GateSettings(**rest, common=common)
+    gate = {
+        "baseline": text,
+        "processes": whole,
+        "launches": whole,
+        "fail-on": _TEXTS,
+        "allow": _TEXTS,
+        "models": dict.fromkeys((*SIZE_ALIASES.values(), *SIZE_ALIASES), thresholds),
+    }
+    return {
+        "models": _TEXTS,
+        **dict.fromkeys(("device", "dtype", "attention", "product", "store"), text),
+        **dict.fromkeys(("input-size", "batch", "threads"), whole),
+        "fixed-size": bool,
+        "budget": Annotated[float, Meta(gt=0, le=most)],
+        "gate": gate | thresholds,
+    }
 
 
-def _models(table: Any, place: _Place) -> dict[str, Thresholds]:
-    models = {}
-    for name, value in _is_table(table, place).items():
-        below = place.below(name)
-        try:
-            model = Workload(model=name).model
-        except BadInput as error:
-            raise place.refuse(str(error)) from None
-        models[model] = _thresholds_of(_read(_is_table(value, below), _THRESHOLDS, below))
-    return models
+def _read(table: Any, schema: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Read a table key by key; `-` in a key becomes `_`, and one text stands for a list of one."""
+    from msgspec import ValidationError, convert
 
-
-def _thresholds_of(known: Mapping[str, Any]) -> Thresholds:
-    floor_us = known.get("floor_us")
-    return Thresholds(
-        known.get("threshold"),
-        None if floor_us is None else floor_us * 1_000,
-        known.get("stages", {}),
-    )
-
-
-def _of_all(own: Thresholds) -> dict[str, float]:
-    """A model's own threshold for all its stages goes before the common one of a single stage."""
-    return {} if own.threshold_ratio is None else dict.fromkeys(_ROWS, own.threshold_ratio)
-
-
-def _stages(table: Any, place: _Place) -> dict[str, float]:
-    return _read(_is_table(table, place), dict.fromkeys(_ROWS, _ratio), place)
-
-
-def _read(table: Mapping[str, Any], kinds: Mapping[str, Any], place: _Place) -> dict[str, Any]:
-    """Read a table key by key; `-` in a key becomes `_`."""
+    if not isinstance(table, dict):
+        raise BadInput(f"[{path}] is {table!r}, but must be a table")
     found = {}
     for key, value in table.items():
-        if key not in kinds:
-            raise place.refuse(f'has the unknown key "{key}"; {nearest(key, kinds)}')
-        found[key.replace("-", "_")] = kinds[key](value, place.below(key))
+        if key not in schema:
+            raise BadInput(f'[{path}] has the unknown key "{key}"; {nearest(key, schema)}')
+        kind, name, below = schema[key], key.replace("-", "_"), f"{path}.{key}"
+        is_one = kind == _TEXTS and isinstance(value, str)
+        try:
+            found[name] = (
+                _read(value, kind, below)
+                if isinstance(kind, dict)
+                else convert([value] if is_one else value, kind, dec_hook=_ratio)
+            )
+        except ValidationError as error:
+            said = str(error).replace("`", "").replace("Expected", "expected", 1)
+            raise BadInput(f"[{below}] is {value!r}, {said}") from None
     return found
 
 
-def _is_table(value: Any, place: _Place) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise place.refuse(f"is {value!r}, but must be a table")
-    return value
-
-
-def _text(value: Any, place: _Place) -> str:
-    if not isinstance(value, str) or not value:
-        raise place.refuse(f"is {value!r}, but must be a text")
-    return value
-
-
-def _words(value: Any, place: _Place) -> tuple[str, ...]:
-    words = [value] if isinstance(value, str) else value
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise place.refuse(f"is {value!r}, but must be a list of texts")
-    return tuple(words)
-
-
-def _fail_on(value: Any, place: _Place) -> tuple[str, ...]:
-    words = _words(value, place)
-    if words == ("never",):
-        return ()
-    for word in words:
-        if word not in FAIL_ON:
-            raise place.refuse(f'is "{word}"; {nearest(word, (*FAIL_ON, "never"))}')
-    return words
-
-
-def _flag(value: Any, place: _Place) -> bool:
-    if not isinstance(value, bool):
-        raise place.refuse(f"is {value!r}, but must be true or false")
-    return value
-
-
-def _whole(value: Any, place: _Place) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise place.refuse(f"is {value!r}, but must be a whole number of at least 1")
-    return value
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    return None
-
-
-def _positive(value: Any, place: _Place) -> float:
-    number = _number(value)
-    if number is None or not 0 < number < float("inf"):
-        raise place.refuse(f"is {value!r}, but must be a number above 0")
-    return number
-
-
-def _not_negative(value: Any, place: _Place) -> float:
-    number = _number(value)
-    if number is None or not 0 <= number < float("inf"):
-        raise place.refuse(f"is {value!r}, but must be a number of 0 or more")
-    return number
-
-
-def _ratio(value: Any, place: _Place) -> float:
+class _Ratio(float):
     """0.05 or "5%"."""
+
+
+def _ratio(_: type, value: Any) -> _Ratio:
+    is_percent = isinstance(value, str) and value.endswith("%")
     try:
-        number = (
-            float(value.removesuffix("%")) / (100 if value.endswith("%") else 1)
-            if isinstance(value, str)
-            else _number(value)
-        )
-    except ValueError:
-        number = None
-    if number is None or not 0 < number < 10:
-        raise place.refuse(f'is {value!r}, but must be a change such as 0.05 or "5%"')
-    return number
+        number = float(value.removesuffix("%")) / 100 if is_percent else float(value)
+    except (TypeError, ValueError):
+        number = 0.0
+    if isinstance(value, bool) or not 0 < number < 10:
+        raise ValueError('expected a change such as 0.05 or "5%"')
+    return _Ratio(number)
 
 
-_ROWS = (*STAGES, TOTAL)
-_THRESHOLDS = {"threshold": _ratio, "floor-us": _not_negative, "stages": _stages}
-_FIELDS = ("threshold", "floor_us", "stages")
+@contextmanager
+def _named(place: str) -> Iterator[None]:
+    """Put where it is before what is refused."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(f"{place} {error}") from None

@@ -41,7 +41,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         made.append(plan)
         slow = 2.0 if plan.seed == 7 else 1.0
         run = simulated(
-            turns=4, launches=plan.launch_count, seed=len(made), change={"forward": slow}
+            turns=4, launches=plan.fewest_processes, seed=len(made), change={"forward": slow}
         )
         sides = tuple(
             replace(known, label=side.label, variant=side.variant, workload=side.workload)

@@ -18,7 +18,7 @@ from safetensors.torch import save, save_file
 from depthprof.errors import BadCheckpoint
 from depthprof.networks import DepthAnything, load_model
 from depthprof.networks.checkpoint import read_checkpoint
-from depthprof.networks.fitting import fitted
+from depthprof.networks.fitting import Fitted, fitted
 from depthprof.networks.loading import load_strictly
 from tests.networks.test_network import tiny
 
@@ -144,17 +144,21 @@ def tiny_state() -> dict[str, torch.Tensor]:
     return {key: value.detach() for key, value in DepthAnything(tiny()).state_dict().items()}
 
 
+def as_found(tensors: dict[str, torch.Tensor]) -> Fitted:
+    return Fitted(tensors, (), tuple(tensors))
+
+
 def test_half_precision_weights_become_float32() -> None:
     model = DepthAnything(tiny())
     halved = {key: value.half() for key, value in tiny_state().items()}
-    load_strictly(model, halved, Path("half.pth"), "small")
+    load_strictly(model, as_found(halved), Path("half.pth"), "small")
     assert {value.dtype for value in model.state_dict().values()} == {torch.float32}
 
 
 def test_another_size_is_named_and_guessed() -> None:
     other = tiny_state() | {"pretrained.cls_token": torch.zeros(1, 1, 768)}
     with pytest.raises(BadCheckpoint) as refusal:
-        load_strictly(DepthAnything(tiny()), other, Path("b.pth"), "small")
+        load_strictly(DepthAnything(tiny()), as_found(other), Path("b.pth"), "small")
     assert str(refusal.value) == (
         "b.pth is not a checkpoint of model small: pretrained.cls_token has shape (1, 1, 768)"
         " there, (1, 1, 32) in small; the file looks like model base"
@@ -166,6 +170,6 @@ def test_missing_and_unknown_keys_are_counted_and_the_first_named() -> None:
     del state["pretrained.norm.weight"], state["pretrained.norm.bias"]
     state["module.extra"] = torch.ones(1)
     with pytest.raises(BadCheckpoint) as refusal:
-        load_strictly(DepthAnything(tiny()), state, Path("c.pth"), "small")
+        load_strictly(DepthAnything(tiny()), as_found(state), Path("c.pth"), "small")
     assert "missing keys: 2 (first: pretrained.norm.weight)" in str(refusal.value)
     assert "unknown keys: 1 (first: module.extra)" in str(refusal.value)

@@ -25,7 +25,7 @@ def grids(dtype: torch.dtype = torch.float32) -> torch.Tensor:
     return torch.arange(48.0).reshape(1, *SIZE).repeat(3, 1, 1).to(dtype)
 
 
-def spoilt(place: Any, value: float, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+def damaged(place: Any, value: float, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     values = grids(dtype)
     values[place] = value
     return values
@@ -48,28 +48,28 @@ def coloured(depth: torch.Tensor) -> list[np.ndarray]:
 NAN, INF = float("nan"), float("inf")
 NOT_FINITE: dict[str, tuple[dict[str, Any], str, str]] = {
     "all of NaN": (
-        {"forward": spoilt(slice(None), NAN)},
+        {"forward": damaged(slice(None), NAN)},
         "forward",
         "is not finite for 3 of 3 pictures, the first picture 1 of 3: NaN in 48 of 48 values",
     ),
     "one value of one picture": (
-        {"forward": spoilt((1, 2, 3), NAN)},
+        {"forward": damaged((1, 2, 3), NAN)},
         "forward",
         "is not finite for picture 2 of 3: NaN in 1 of 48 values",
     ),
     "infinity in fp16": (
-        {"forward": spoilt((2, 0), INF, torch.float16)},
+        {"forward": damaged((2, 0), INF, torch.float16)},
         "forward",
         "picture 3 of 3: infinity in 8 of 48 values",
     ),
-    "infinity below": ({"forward": spoilt((0, 0, 0), -INF)}, "forward", "infinity in 1 of"),
+    "infinity below": ({"forward": damaged((0, 0, 0), -INF)}, "forward", "infinity in 1 of"),
     "a small float": (
-        {"forward": spoilt((0, 0, 0), NAN, torch.float8_e5m2)},
+        {"forward": damaged((0, 0, 0), NAN, torch.float8_e5m2)},
         "forward",
         "NaN in 1 of 48",
     ),
     "nothing before postprocess": (
-        {"postprocess": spoilt((2, 1, 1), NAN)},
+        {"postprocess": damaged((2, 1, 1), NAN)},
         "postprocess",
         "picture 3 of 3",
     ),
@@ -79,7 +79,7 @@ NOT_FINITE: dict[str, tuple[dict[str, Any], str, str]] = {
         "NaN in 1176 of 1176 values",
     ),
     "in the product alone": (
-        {"deliver": [one.numpy() for one in spoilt((1, 0, 0), INF)]},
+        {"deliver": [one.numpy() for one in damaged((1, 0, 0), INF)]},
         "return",
         "the stage return gave is not finite for picture 2 of 3",
     ),
@@ -113,7 +113,7 @@ def test_one_depth_everywhere_is_refused(value: float, dtype: torch.dtype) -> No
 
 
 def test_a_batch_of_which_one_picture_is_filled_is_refused() -> None:
-    error = refusal(pipeline(forward=lambda _: spoilt(slice(1, None), 0.0)))
+    error = refusal(pipeline(forward=lambda _: damaged(slice(1, None), 0.0)))
     assert "same everywhere for 2 of 3 pictures, the first picture 2 of 3: 0" in str(error)
 
 
@@ -151,7 +151,7 @@ def test_what_differs_and_is_finite_is_a_depth(values: torch.Tensor) -> None:
 
 def test_every_fault_is_told_to_who_goes_on() -> None:
     told: list[OutputFault] = []
-    fake = pipeline(forward=lambda _: spoilt((0, 0), NAN))
+    fake = pipeline(forward=lambda _: damaged((0, 0), NAN))
     assert checked_iteration(fake, IMAGES, DEPTH, told.append) == (3, 3, 14, 28)
     assert [fault.stage for fault in told] == ["forward", "postprocess", "return"]
     assert told[0].sentence(["a.jpg", "b.jpg", "c.jpg"]) == (

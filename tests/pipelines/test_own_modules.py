@@ -73,7 +73,7 @@ def test_a_lone_file_is_loaded_as_it_is_on_either_side(order: str) -> None:
 
 
 @ORDERS
-def test_neighbours_that_are_alike_are_a_copy_for_each_side(order: str) -> None:
+def test_siblings_that_are_alike_are_a_copy_for_each_side(order: str) -> None:
     write({"helper.py": "STATE = []", "mine.py": "import helper\ndef make(): return helper"})
     write({"mine.py": "import helper\n\ndef make(): return helper"}, "now")
     found = loaded(order)
@@ -92,7 +92,7 @@ def test_neighbours_that_are_alike_are_a_copy_for_each_side(order: str) -> None:
         "from inner import helper\ndef make(): return helper.SIDE",
     ],
 )
-def test_neighbours_that_differ_are_refused(order: str, text: str) -> None:
+def test_siblings_that_differ_are_refused(order: str, text: str) -> None:
     write({"mine.py": text, "inner/__init__.py": ""})
     for place in ("now", "then"):
         write({"helper.py": f"SIDE = '{place}'", "inner/helper.py": f"SIDE = '{place}'"}, place)
@@ -101,7 +101,7 @@ def test_neighbours_that_differ_are_refused(order: str, text: str) -> None:
 
 
 @ORDERS
-def test_a_neighbour_that_one_side_alone_imports_is_no_clash_unless_the_other_might(
+def test_a_sibling_that_one_side_alone_imports_is_no_clash_unless_the_other_might(
     order: str,
 ) -> None:
     write({"mine.py": "def make(): return 'alone'"}, "then")

@@ -107,11 +107,11 @@ def test_a_pipeline_of_the_users_own_gets_the_resolved_workload(variant: str) ->
     assert pipeline.workload.device == "cpu"
 
 
-def test_a_file_may_import_its_neighbours_and_make_dataclasses() -> None:
-    write("house/neighbour.py", "from dataclasses import dataclass\n")
+def test_a_file_may_import_its_siblings_and_make_dataclasses() -> None:
+    write("house/sibling.py", "from dataclasses import dataclass\n")
     write(
         "house/own.py",
-        f"from __future__ import annotations\nfrom neighbour import dataclass\n{STAGES}\n"
+        f"from __future__ import annotations\nfrom sibling import dataclass\n{STAGES}\n"
         "@dataclass\nclass Settings:\n    size: int = 3\n",
     )
     assert load_pipeline("house/own.py:Own", WORKLOAD)
@@ -124,7 +124,7 @@ def test_two_files_of_one_name_are_two_pipelines() -> None:
     assert sides == ["a", "b"]
 
 
-def test_neighbours_of_one_name_in_two_folders_are_refused_unless_alike() -> None:
+def test_siblings_of_one_name_in_two_folders_are_refused_unless_alike() -> None:
     for folder in "abc":
         write(f"{folder}/own.py", f"import network_of_mine\n{STAGES}")
         write(f"{folder}/network_of_mine.py", f"SIZE = {folder == 'c':d}")

@@ -84,7 +84,7 @@ LEVELS = Table(
     Column("low_ns", Float, nullable=False),
     Column("high_ns", Float, nullable=False),
     Column("confidence", Float, nullable=False),
-    Column("launches_ns", Text, nullable=False),  # JSON list, a median a launch
+    Column("launches_ns", Text, nullable=False),  # JSON list, a median a process
     Column("spoilt_ratio", Float, nullable=False),
 )
 

@@ -41,24 +41,24 @@ def _of_gpu(device: str, nvml: Any) -> Sequence[Finding]:
     try:
         return gpu_findings(gpu_facts(nvml, device))
     except NotVisible as error:
-        return [no_visible(str(error), is_warning=is_asked_for or not error.is_meant)]
+        if not is_asked_for and error.is_meant:  # the environment is to hide all cards
+            return [Finding("GPU", OK, f"{error}; {ONLY_CPU}")]
+        return [no_visible(str(error))]
     except NvmlAbsent as error:
-        return [no_gpu(str(error), is_warning=is_asked_for)]
+        if not is_asked_for:
+            return [Finding("GPU", OK, f"none found ({error}): {ONLY_CPU}")]
+        return [no_gpu(str(error))]
 
 
-def no_gpu(why: str, *, is_warning: bool) -> Finding:
-    """Say why nothing is known of a GPU; a warning only where one was asked for."""
-    if not is_warning:
-        return Finding("GPU", OK, f"none found ({why}): {ONLY_CPU}")
+def no_gpu(why: str) -> Finding:
+    """Warn that nothing is known of a GPU that was asked for."""
     matters = "nothing is known of the GPU, and nothing of it is watched while measuring"
     advice = "see whether `nvidia-smi` works; install the NVIDIA driver, or use --device cpu"
     return Finding("GPU", WARNING, why, matters, advice)
 
 
-def no_visible(why: str, *, is_warning: bool) -> Finding:
-    """Say why CUDA shows no such card; no warning where the environment is meant to hide all."""
-    if not is_warning:
-        return Finding("GPU", OK, f"{why}; {ONLY_CPU}")
+def no_visible(why: str) -> Finding:
+    """Warn that CUDA shows no such card."""
     matters = "a run uses the cards that CUDA shows; with --device auto it takes the CPU if none is"
     advice = "name a card that is there (`nvidia-smi -L` lists them), or use --device cpu"
     return Finding("GPU", WARNING, why, matters, advice)

@@ -218,15 +218,15 @@ def _check_power(facts: GpuFacts) -> Finding:
 
 def _check_guests(facts: GpuFacts) -> Finding:
     if facts.guests is None:
-        return _unknown("GPU neighbours", facts, "guests")
+        return _unknown("GPU background load", facts, "guests")
     busy = facts.busy_percent
     what = f"{facts.guests} other processes" if facts.guests != 1 else "1 other process"
     if busy is not None:
         what += f", GPU busy {busy} % of the time"
     if facts.guests or (busy or 0) > BUSY_LIMIT_PERCENT:
         why = "kernels of other processes run between those that are measured"
-        return Finding("GPU neighbours", WARNING, what, why, "stop them (see `nvidia-smi`)")
-    return Finding("GPU neighbours", OK, what)
+        return Finding("GPU background load", WARNING, what, why, "stop them (see `nvidia-smi`)")
+    return Finding("GPU background load", OK, what)
 
 
 def _check_link(facts: GpuFacts) -> Finding:

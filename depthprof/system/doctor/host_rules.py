@@ -74,12 +74,12 @@ def _check_load(facts: HostFacts) -> Finding:
 
 def _check_busy(facts: HostFacts) -> Finding:
     if facts.busy_ratio is None:
-        return unknown("neighbours", "no /proc/stat")
+        return unknown("background load", "no /proc/stat")
     what = f"other processes used {percent(facts.busy_ratio)} of the CPU"
     if facts.busy_ratio > BUSY_LIMIT_RATIO:
         why = "they preempt what is measured, and share its caches, memory and power"
-        return Finding("neighbours", WARNING, what, why, "stop them, or measure elsewhere")
-    return Finding("neighbours", OK, what)
+        return Finding("background load", WARNING, what, why, "stop them, or measure elsewhere")
+    return Finding("background load", OK, what)
 
 
 def _check_pressure(facts: HostFacts) -> Finding:

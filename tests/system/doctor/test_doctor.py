@@ -77,7 +77,7 @@ def test_a_calm_machine_is_fit() -> None:
         ({"threads_wanted": {"OMP_NUM_THREADS": "8"}}, "threads", "OMP_NUM_THREADS=8"),
         ({"threads_wanted": {"MKL_NUM_THREADS": "4"}}, "threads", "MKL_NUM_THREADS=4"),
         ({"load_1min": 2.5}, "load", "2.50"),
-        ({"busy_ratio": 0.4}, "neighbours", "other processes used 40 % of the CPU"),
+        ({"busy_ratio": 0.4}, "background load", "other processes used 40 % of the CPU"),
         ({"pressure_ratio": 0.3}, "pressure", "30 %"),
         ({"steal_ratio": 0.05}, "steal", "5 %"),
         ({"governors": ("powersave",)}, "governor", "powersave"),
@@ -108,8 +108,8 @@ def test_each_warning_of_the_host_says_what_why_and_what_to_do(
         ({"faults": ("heat",)}, "GPU throttling", "heat"),
         ({"heat_c": 85}, "GPU heat", "85 C"),
         ({"power_limit_w": 400.0}, "GPU power", "400 W"),
-        ({"guests": 2}, "GPU neighbours", "2 other processes"),
-        ({"busy_percent": 60}, "GPU neighbours", "60 %"),
+        ({"guests": 2}, "GPU background load", "2 other processes"),
+        ({"busy_percent": 60}, "GPU background load", "60 %"),
         ({"pcie_width": 4}, "PCIe", "x4 of x16"),
         ({"pcie_generation": 1, "busy_percent": 50}, "PCIe", "generation 1 of 5"),
         ({"mig": True}, "MIG", "on"),
@@ -149,7 +149,7 @@ def test_an_idle_link_may_drop_its_generation() -> None:
 def test_what_nobody_tells_is_unknown_and_no_warning() -> None:
     silent = host_findings(HostFacts(usable_cores=4, machine_cores=4))
     names = {finding.name for finding in silent if finding.status == "unknown"}
-    assert names >= {"load", "neighbours", "pressure", "steal", "governor", "memory"}
+    assert names >= {"load", "background load", "pressure", "steal", "governor", "memory"}
     assert warned(silent) == []
     reasons = {finding.name: finding.what for finding in silent if finding.status == "unknown"}
     assert reasons["load"] == "no load average here"
@@ -157,8 +157,8 @@ def test_what_nobody_tells_is_unknown_and_no_warning() -> None:
     assert warned(gpu_findings(GpuFacts())) == []
     unknown = gpu_findings(GpuFacts(reasons={"guests": "the driver is too old for this"}))
     found = {finding.name: finding for finding in unknown}
-    assert found["GPU neighbours"].what == "the driver is too old for this"
-    assert found["GPU neighbours"].status == "unknown"
+    assert found["GPU background load"].what == "the driver is too old for this"
+    assert found["GPU background load"].status == "unknown"
 
 
 def test_a_finding_without_advice_is_no_warning() -> None:
@@ -299,7 +299,7 @@ def test_a_fit_machine_exits_with_0_and_warnings_with_3(
     findings += host_findings(replace(CALM, busy_ratio=0.4))
     assert main(["doctor"]) == EXIT_WARNINGS == 3
     shown = " ".join(capsys.readouterr().out.split())
-    assert "1 warning (neighbours): what is measured now may be disturbed." in shown
+    assert "1 warning (background load): what is measured now may be disturbed." in shown
     assert "To do: stop them" in shown
 
 
@@ -312,7 +312,7 @@ def test_it_is_read_in_any_width(
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     host = replace(CALM, busy_ratio=0.4, quota_cores=1.0, virtual=True)
-    findings += [*host_findings(host), doctor.no_gpu("the driver is not loaded", is_warning=True)]
+    findings += [*host_findings(host), doctor.no_gpu("the driver is not loaded")]
     main(["doctor"])
     shown = capsys.readouterr().out
     assert shown.index("- GPU: ") < shown.index("- virtual machine: ")  # warnings first

@@ -163,8 +163,8 @@ def test_without_the_list_of_computing_processes_the_number_of_others_is_unknown
     nvml.changes["nvmlDeviceGetGraphicsRunningProcesses"] = [[]]
     facts = gpu_facts(nvml, "cuda", {})
     found = {finding.name: finding for finding in gpu_findings(facts)}
-    assert found["GPU neighbours"].status == "unknown"
-    assert found["GPU neighbours"].what == "the driver is too old for this"
+    assert found["GPU background load"].status == "unknown"
+    assert found["GPU background load"].what == "the driver is too old for this"
     assert found["GPU heat"].status == "ok"
     without = refusing("nvmlDeviceGetGraphicsRunningProcesses", MISMATCH)
     assert gpu_facts(without, "cuda", {}).guests == 2
