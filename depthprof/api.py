@@ -14,20 +14,18 @@ from depthprof.records import OUTPUT_FAULTS, Calibration, Limits, Policy, Result
 from depthprof.records.workload import describe_workload
 from depthprof.report.conditions import left_out_lines
 from depthprof.runner import Plan, Progress, SidePlan, measure, take_limits
-from depthprof.runner.plan import TELEMETRY_S, OnProgress
-from depthprof.stats.interim import Look
+from depthprof.runner.plan import DEFAULT_BUDGET_S, TELEMETRY_S, OnProgress
+from depthprof.stats.interim import Until
 from depthprof.storage import machine_files
 from depthprof.verdict.decision import judge
 from depthprof.verdict.noise import calibrate as summed_up
 from depthprof.verdict.noise import calibration_name_of
-from depthprof.verdict.stopping import look_at
+from depthprof.verdict.stopping import may_end
 
 if TYPE_CHECKING:
     import torch
 
     from depthprof.pipelines.contract import Pipeline
-
-DEFAULT_BUDGET_S = 60.0
 
 LEAST_TELEMETRY_S = 0.02
 """Readings that follow each other faster would keep the parent and the driver busy."""
@@ -101,6 +99,7 @@ def compare(
     launches: int | None = None,
     separate: bool = False,
     observe: bool = True,
+    until: Until = "decided",
     policy: Policy | None = None,
     on_progress: OnProgress | None = None,
     telemetry_s: float | None = TELEMETRY_S,
@@ -114,9 +113,10 @@ def compare(
         images: pictures or folders; empty takes the photograph that matplotlib ships.
         checkpoints: by side ("a", "b"), a file of weights.
         allow: outputs to measure although they are no depth: "nonfinite", "constant".
-        budget_s: seconds of measured turns; set-up and warm-up come on top.
+        budget_s: seconds it may take, from when the first process has its imports.
         processes: worker processes to start (old name: `launches`); separate: one for each side.
         observe: look at one more iteration of each side, and at what the machine can do.
+        until: every stage is "decided", the first clear "culprit", or the "exit code" is certain.
         policy: what counts as slower; on_progress: told after each block.
         telemetry_s: seconds between two readings of GPU and host; None: none are taken.
         strict: refuse a folder with a picture that cannot be read, instead of leaving it out.
@@ -138,6 +138,7 @@ def compare(
         launches=_processes(processes, launches),
         separate=separate,
         observe=observe,
+        until=until,
         seed=both.seed,
         telemetry_s=telemetry_s,
         strict=strict,
@@ -196,7 +197,7 @@ def calibrate(
 
     Args:
         comparisons: how many; each starts processes of its own.
-        budget_s: seconds of measuring of each, for which the detectable slow-down is given too.
+        budget_s: seconds of each, for which the detectable slow-down is given too.
         The rest is as in `compare`.
 
     Returns:
@@ -224,7 +225,7 @@ def calibrate(
         check_plan(plan)
         tell = _numbered(on_progress or _silent, number + 1, comparisons)
         try:
-            run = measure(plan, tell, lambda run, may_grow: look_at(run, rules, may_grow=may_grow))
+            run = measure(plan, tell, lambda run: may_end(run, rules))
         except KeyboardInterrupt:
             if not runs:
                 raise
@@ -247,9 +248,7 @@ def calibrate(
 def limits(device: str = "auto", threads: int | None = None, *, fresh: bool = False) -> Limits:
     """Give what this machine and a device can do at best; measured once, and then kept.
 
-    Args:
-        device: "auto", "cpu", "cuda" or "cuda:N". threads: torch's; None as `compare` sets them.
-        fresh: measure again, whatever is kept.
+    `threads` are torch's, None as `compare` sets them; `fresh` measures again, whatever is kept.
 
     Raises:
         DepthprofError: no such device, a broken file, or they could not be measured or saved.
@@ -272,8 +271,7 @@ def _numbered(on_progress: OnProgress, number: int, count: int) -> OnProgress:
 def carry_out(plan: Plan, policy: Policy, on_progress: OnProgress | None = None) -> Result:
     """Measure a plan and judge the run; the one place where measuring and judging meet.
 
-    A calibration of this machine and workload, if there is one, joins the policy. Limits that the
-    run measured are kept for those that follow.
+    A calibration of this machine and workload joins the policy; measured limits are kept.
     """
     check_plan(plan)
     machine_files.check_calibrations()
@@ -286,10 +284,12 @@ def carry_out(plan: Plan, policy: Policy, on_progress: OnProgress | None = None)
             known[name] = machine_files.find_calibration(name)
         return replace(policy, calibration=known[name])
 
-    def look(run: Run, /, *, may_grow: bool) -> Look:
-        return look_at(run, policy_of(run), may_grow=may_grow)
-
-    run = measure(plan, on_progress or _silent, look, limits_known)
+    run = measure(
+        plan,
+        on_progress or _silent,
+        lambda run: may_end(run, policy_of(run), plan.until),
+        limits_known,
+    )
     if run.limits is not None and run.limits.fingerprint not in limits_known:
         with suppress(OutputError):  # the run has them; the next one will have to measure again
             machine_files.write_limits(run.limits)

@@ -38,6 +38,15 @@ def signed_duration(nanoseconds: float) -> str:
     return f"+{duration(nanoseconds)}" if nanoseconds >= 0 else duration(nanoseconds)
 
 
+def about(seconds: float) -> str:
+    """Format a time to wait, roughly: "40 s", "18 min", "2.5 h"."""
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 100 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{significant(seconds / 3600, 2)} h"
+
+
 def percent(ratio: float) -> str:
     """Format a share given as a ratio: 0.984 -> "98 %", 0.05 -> "5 %", 0.0044 -> "0.44 %"."""
     if not math.isfinite(ratio):

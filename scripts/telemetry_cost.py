@@ -19,11 +19,14 @@ from random import Random
 from statistics import median
 from typing import Any
 
-from depthprof.records import Telemetry, Workload
+import numpy as np
+
+from depthprof.records import Estimate, Telemetry, Workload
 from depthprof.runner.plan import TELEMETRY_S, WORKER
 from depthprof.runner.process import Layout, WorkerProcess
 from depthprof.runner.telemetry import Sampler, host_row
-from depthprof.stats.paired import exponential, hodges_lehmann
+from depthprof.stats.layouts import unit_mean
+from depthprof.stats.paired import exponential
 from depthprof.system.nvml import GpuAddress
 from scripts.gpu_checks import OPEN
 from scripts.study.taking import LIGHT_WORKER
@@ -98,9 +101,16 @@ def _host(reading_ms: float) -> Callable[[], dict[str, int]]:
     return slow if reading_ms else host_row
 
 
+def _ratio(logs: list[float]) -> Estimate | None:
+    """The ratio with its interval, every pair by itself."""
+    place = np.arange(len(logs))
+    mean = unit_mean(np.asarray(logs), place, np.zeros_like(place))
+    return None if mean is None else exponential(mean.interval(CONFIDENCE))
+
+
 def _told(asked: argparse.Namespace, taken: list[tuple[float, float, Telemetry]]) -> dict[str, Any]:
     estimates = {
-        name: exponential(hodges_lehmann([one[place] for one in taken], CONFIDENCE))
+        name: _ratio([one[place] for one in taken])
         for place, name in enumerate(("ratio", "cpu_ratio"))
     }
     costs_ns = [cost for _, _, telemetry in taken for cost in telemetry.columns.cost_ns.tolist()]

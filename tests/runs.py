@@ -1,12 +1,12 @@
 """Runs made by hand: of blocks the harness measured, or of figures a test chooses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from depthprof.records import STAGES, Result, Run, Samples, Workload
+from depthprof.records import STAGES, Launch, Result, Run, Samples, Workload
 from depthprof.runner import Plan, SidePlan
 from depthprof.runner.iteration import Block
 from depthprof.runner.recorder import Recorder
@@ -73,21 +73,39 @@ def simulated(
     launch_change: Sequence[float] | None = None,
     seed: int = 0,
     batches: tuple[int, int] = (1, 1),
+    pairs_per_segment: int | None = 1,
+    layout_noise: float = 0.0,
+    ended: str = "budget",
 ) -> Run:
-    """A run of two sides; `change` multiplies stages of side b, `launch_change` all by launch."""
+    """A run of two sides; `change` multiplies stages of side b, `launch_change` all by process.
+
+    Each segment of a process is a memory layout, whose effect on side b has the standard deviation
+    `layout_noise`; without segments a process is one layout.
+    """
     random = np.random.default_rng(seed)
     factors = np.asarray([(change or {}).get(stage, 1.0) for stage in STAGES])
     rows, places = [], []
+    effects = np.random.default_rng([seed, 1]).lognormal(0, layout_noise, (launches, turns))
     for launch in range(launches):
         for turn in range(turns):
             for side in (0, 1):
                 for _ in range(iterations):
                     spans = np.asarray(TYPICAL_NS) * random.lognormal(0, noise, len(STAGES))
                     by_launch = launch_change[launch] if launch_change and side else 1.0
-                    rows.append(spans * by_launch * (factors if side else 1.0) * batches[side])
+                    by_layout = effects[launch, turn // (pairs_per_segment or turns)] ** side
+                    rows.append(spans * by_launch * by_layout * factors**side * batches[side])
                     places.append((launch, turn, 2 * turn + side, side, 0))
     workloads = [Workload(batch=batch) for batch in batches]
-    return with_samples(recorder_of(workloads).run(1.0, "budget"), places, rows)
+    run = with_samples(recorder_of(workloads).run(1.0, ended), places, rows)
+    if pairs_per_segment is None:
+        return run
+    return replace(run, launches=processes_of(launches, range(0, turns, pairs_per_segment)))
+
+
+def processes_of(count: int, segments: Iterable[int]) -> tuple[Launch, ...]:
+    """So many processes with segments that begin at these pairs, each in a new layout."""
+    one = Launch(0, (0,), 0.1, 0.1, (1, 1), "settled", 1, 1, tuple(segments), new_layouts=True)
+    return tuple(replace(one, index=index) for index in range(count))
 
 
 def places_of(run: Run) -> list[list[int]]:

@@ -24,6 +24,7 @@ from depthprof.errors import EXIT_REFUSED, DepthprofError
 if TYPE_CHECKING:
     from depthprof.records import Result
     from depthprof.runner import Plan
+    from depthprof.stats.interim import Until
 
 LOST = ("interrupted", "failed")
 
@@ -64,6 +65,7 @@ class CompareOptions(_Measured):
 
     candidate: str = argument("B", "the candidate, such as v2")
     separate: bool = flag("a worker process for each side, not one for both")
+    fast: bool = flag("stop at the first clear culprit, whatever else is undecided")
     policy: FailingOptions
 
 
@@ -78,7 +80,8 @@ class ProfileOptions(_Measured):
 def compare(settings: CompareOptions) -> int:
     """Measure two sides in alternating blocks, decide, report."""
     sides = (settings.baseline, settings.candidate)
-    return _measure(settings, sides, settings.policy, separate=settings.separate)
+    until: Until = "culprit" if settings.fast else "decided"
+    return _measure(settings, sides, settings.policy, separate=settings.separate, until=until)
 
 
 def profile(settings: ProfileOptions) -> int:
@@ -92,6 +95,7 @@ def _measure(
     policy: PolicyOptions,
     *,
     separate: bool = False,
+    until: "Until" = "decided",
     trace: TraceOptions | None = None,
 ) -> int:
     from depthprof import api
@@ -107,6 +111,7 @@ def _measure(
         settings.measuring,
         processes=settings.measuring.processes,
         separate=separate,
+        until=until,
         observe=not settings.no_observe,
     )
     api.check_plan(plan)

@@ -176,7 +176,7 @@ def _candidate(
     from depthprof.verdict import digest
 
     if side is not None:
-        asked = settings.measuring.processes or project.gate.launches or GATE_PROCESSES
+        asked = settings.measuring.processes or project.gate.processes or GATE_PROCESSES
         judged = _measured(settings, (side,), asked, policy_of(side.workload.model))
         identity, lost = _kept(judged, settings.keeping)
         return replace(judged.measured.digest, run=identity or "the run just measured"), lost
@@ -192,7 +192,9 @@ def _measured(
 ) -> "Result":
     from depthprof.cli.measuring import carry_out, plan_from
 
-    plan = plan_from(sides, settings.work, settings.measuring, processes=processes)
+    plan = plan_from(
+        sides, settings.work, settings.measuring, processes=processes, until="exit code"
+    )
     return carry_out(plan, policy, quiet=settings.printed.quiet, has_conditions=False)
 
 
@@ -225,7 +227,7 @@ def _against(reference: str, settings: GateOptions, project: "Settings") -> "Res
         before, after = both_commits(both, repository.root, folder)
         before = replace(before, label=f"{label} at {commit[:10]}")
         after = replace(after, label=label)
-        asked = settings.measuring.processes or project.gate.launches
+        asked = settings.measuring.processes or project.gate.processes
         policy = gate_policy(settings.policy, project.gate, "paired")(after.workload.model)
         judged = _measured(settings, (before, after), asked, policy)
     return gate_turns(judged, f"{commit[:10]} ({reference})", repository.described())

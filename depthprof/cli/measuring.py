@@ -17,6 +17,7 @@ from depthprof.records import OUTPUT_FAULTS, Policy, Result, Workload
 from depthprof.report.conditions import left_out_lines
 from depthprof.runner import Plan, Progress, SidePlan
 from depthprof.runner.plan import OPTIONS, TELEMETRY_S, OnProgress, split_side
+from depthprof.stats.interim import Until
 
 PLAIN_EVERY_S = 10.0
 
@@ -98,6 +99,7 @@ def plan_from(
     *,
     processes: int | None = None,
     separate: bool = False,
+    until: Until = "decided",
     observe: bool = False,
 ) -> Plan:
     """Plan to measure sides, baseline first; `processes` None takes as many as are needed."""
@@ -107,6 +109,7 @@ def plan_from(
         budget_s=measuring.budget,
         launches=processes,
         separate=separate,
+        until=until,
         seed=0 if work.seed is None else work.seed,
         command=shlex.join(["python", "-m", "depthprof", *sys.argv[1:]]),
         telemetry_s=None if measuring.no_telemetry else TELEMETRY_S,
@@ -166,7 +169,7 @@ def describe(progress: Progress) -> str:
     """One line: the process, the phase, what is done and what is left."""
     start = f"process {progress.launch} of {progress.launches}, {progress.phase}"
     done = f"{progress.blocks} blocks, {progress.pairs} pairs done"
-    return f"{start}: {done}, about {progress.left_s:.0f} s of measuring left"
+    return f"{start}: {done}, {progress.left_s:.0f} s left"
 
 
 @contextmanager

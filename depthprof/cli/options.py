@@ -135,12 +135,12 @@ class MeasuringOptions:
 
     budget: float = option(
         "SECONDS",
-        "time for measured blocks; set-up and warm-up come on top [60]",
-        default=60.0,
+        "how long it may take once torch is imported [90]",
+        default=90.0,
         type=float,
     )
     processes: int | None = option(
-        "N", "worker processes to start [6; 10 with --separate]", type=int, old="--launches"
+        "N", "worker processes to start [as the budget allows, 6 to 10]", type=int, old="--launches"
     )
     no_telemetry: bool = flag("read no clocks, power and load meanwhile")
 
@@ -175,7 +175,9 @@ class FailingOptions(PolicyOptions):
     """What counts as slower, and what of it fails."""
 
     fail_on: str | None = option(
-        "WHAT", "what gives a failing exit code: slower,inconclusive (the default), one, or never"
+        "WHAT",
+        "what fails: slower,inconclusive (the default), one of them, undecided (any stage that is),"
+        " or never",
     )
 
     def changes(self) -> dict[str, Any]:

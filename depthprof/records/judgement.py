@@ -1,6 +1,7 @@
 """What was concluded: estimates with intervals, comparisons by stage, verdicts with reasons."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,7 +9,14 @@ from depthprof.errors import BadInput, nearest
 from depthprof.records.machine import Calibration
 
 FAIL_ON = ("slower", "inconclusive")
-"""What can fail a comparison; `--fail-on` chooses from these."""
+"""What fails a comparison by default: "inconclusive" is an undecided total, or an undecided stage
+that could explain a change of it."""
+
+FAILING_WORDS = (*FAIL_ON, "undecided")
+"""What `--fail-on` chooses from: "undecided" is any undecided stage."""
+
+NEGLIGIBLE_RATIO = 0.005
+"""A stage is negligible if, whatever it does, that is at most this part of the whole."""
 
 CLEARANCE = 1 / 3
 """Part of the threshold (and of the floor) that the whole interval of a change must lie beyond,
@@ -18,10 +26,11 @@ of 5 % to be known to 2 %."""
 
 
 class Status(StrEnum):
-    """The five verdicts."""
+    """The six verdicts."""
 
     FASTER = "FASTER"
     SAME = "SAME"
+    NEGLIGIBLE = "NEGLIGIBLE"
     SLOWER = "SLOWER"
     INCONCLUSIVE = "INCONCLUSIVE"
     INCOMPARABLE = "INCOMPARABLE"
@@ -34,8 +43,8 @@ class Policy:
     Attributes:
         threshold_ratio: relative change that matters; 0.03 means the band 1/1.03 to 1.03.
         floor_ns: absolute change that matters, in nanoseconds; a difference must reach both.
-        confidence: confidence that all intervals of one comparison hold at once.
-        fail_on: which of "slower" and "inconclusive" give a failing exit code.
+        confidence: of the intervals shown, each of its row by itself.
+        fail_on: which of FAILING_WORDS give a failing exit code.
         calibration: what this machine was found able to tell apart; what is called slower or faster
             must clear the noise floor too. What is called the same is not measured by it.
         stage_ratios: stages with a threshold of their own, as (stage, ratio).
@@ -48,38 +57,26 @@ class Policy:
     calibration: Calibration | None = None
     stage_ratios: tuple[tuple[str, float], ...] = ()
 
-    def threshold_of(self, stage: str) -> float:
-        """What a change must reach: the stage's threshold, or its noise floor if that is larger.
-
-        A stage the calibration does not know has the threshold.
-        """
-        return max(self.own_threshold_of(stage), self._noise_of(stage))
-
-    def clearance_of(self, stage: str) -> float:
-        """What the whole interval of a change must lie beyond: see CLEARANCE."""
-        return max(CLEARANCE * self.own_threshold_of(stage), self._noise_of(stage))
-
-    def _noise_of(self, stage: str) -> float:
-        known = self.calibration.stage(stage) if self.calibration else None
-        return known.noise_ratio if known else 0.0
-
-    def least_of(self, stage: str, median_ns: float) -> float:
-        """Relative change that matters in a stage of this length: its threshold or the floor."""
-        floor = self.floor_ns / median_ns if median_ns > 0 else 0.0
-        return max(self.own_threshold_of(stage), floor)
-
     def needed(
         self, stage: str, median_ns: float, noise_ratio: float | None = None
     ) -> tuple[float, float]:
-        """What a change's interval must clear and its estimate reach, the floor included.
+        """What a change's interval must clear (see CLEARANCE) and its estimate reach.
+
+        That is the stage's threshold, the floor, or the machine's noise floor, the largest of them.
 
         Args:
             median_ns: the stage's length in the baseline.
             noise_ratio: the machine's noise floor; None takes the calibration's.
         """
-        noise = self._noise_of(stage) if noise_ratio is None else noise_ratio
-        least = self.least_of(stage, median_ns)
+        noise = self.noise_of(stage) if noise_ratio is None else noise_ratio
+        floor = self.floor_ns / median_ns if median_ns > 0 else 0.0
+        least = max(self.own_threshold_of(stage), floor)
         return max(CLEARANCE * least, noise), max(least, noise)
+
+    def noise_of(self, stage: str) -> float:
+        """The machine's noise floor for a stage; 0 where no calibration knows it."""
+        known = self.calibration.stage(stage) if self.calibration else None
+        return known.noise_ratio if known else 0.0
 
     def own_threshold_of(self, stage: str) -> float:
         """Relative change that matters in one stage, whatever the machine can tell apart."""
@@ -98,8 +95,9 @@ class Policy:
                 f"confidence is {self.confidence!r}, but must be at least 0.5 and below 1"
             )
         for name in self.fail_on:
-            if name not in FAIL_ON:
-                raise BadInput(f'unknown --fail-on "{name}"; {nearest(name, (*FAIL_ON, "never"))}')
+            if name not in FAILING_WORDS:
+                known = nearest(name, (*FAILING_WORDS, "never"))
+                raise BadInput(f'unknown --fail-on "{name}"; {known}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,20 +134,43 @@ class StageSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Grounds:
+    """What decides on a stage, apart from the interval that is shown of it.
+
+    Attributes:
+        change: the ratio with the interval that a change must clear.
+        same: the ratio with the interval that must lie within the threshold; None where the data
+            are too few to call anything the same.
+        same_ns: the same of the difference, in nanoseconds.
+        standard_error: of the log ratio.
+        units, unit: how many of what the intervals stand on: "layout", "process", "pair", or "run"
+            where runs of two times are compared.
+        only_large: so few units that only changes beyond stats.interim.LARGE_RATIO are called so.
+    """
+
+    change: Estimate | None = None
+    same: Estimate | None = None
+    same_ns: Estimate | None = None
+    standard_error: float = 0.0
+    units: int = 0
+    unit: str = "layout"
+    only_large: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class StageComparison:
     """One stage (or "total") on both sides.
 
     Attributes:
-        clock: "host", "device", or "cpu" (CPU time of the measuring thread, where neighbours
+        clock: "host", "device", or "cpu" (CPU time of the measuring thread, where background load
             disturbed most of its wall times): the clock this stage is judged by.
         ratio: candidate / baseline, pair by pair; None where it cannot be computed.
         difference_ns: candidate - baseline, pair by pair; None where it cannot be computed.
-        launch_ratios: the ratio in each launch alone, for a look at their agreement.
+        process_ratios: the ratio in each process alone, for a look at their agreement.
         pairs: the number of pairs the intervals stand on.
-        spoilt_ratio: the part of its samples that the machine spoilt, on the side with more of it.
+        grounds: what decides.
         problem: why there is no decision to be had from these data; None if there may be one.
-        within: the ratio with the interval its pairs alone give, whatever the launches' spread.
-        scatters: launches differ so much that more turns of theirs would hardly tell more.
+        rejected_ratio: the part of its samples that was rejected, on the side with more of it.
     """
 
     stage: str
@@ -158,12 +179,19 @@ class StageComparison:
     candidate: StageSummary
     ratio: Estimate | None
     difference_ns: Estimate | None
-    launch_ratios: tuple[float, ...]
+    process_ratios: tuple[float, ...]
     pairs: int
+    grounds: Grounds = Grounds()
     problem: Reason | None = None
-    spoilt_ratio: float = 0.0
-    within: Estimate | None = None
-    scatters: bool = False
+    rejected_ratio: float = 0.0
+
+    @property
+    def launch_ratios(self) -> tuple[float, ...]:
+        """Deprecated: `process_ratios`."""
+        warnings.warn(
+            "StageComparison.launch_ratios is now process_ratios", DeprecationWarning, stacklevel=2
+        )
+        return self.process_ratios
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,18 +223,23 @@ class SkippedSamples:
 class Comparison:
     """Both sides, stage by stage, with intervals; no decision yet.
 
-    `per` is "iteration", or "picture" where the two sides have unlike batches. `stages` holds the
-    stages in order and the total last. `look` is the number of this interim
-    analysis (see stats.look_share). `neighbours_ratio` is the part of the machine's cores that
-    other processes used while measuring, None where the system does not report it.
+    Attributes:
+        stages: in order, the total last.
+        per: "iteration", or "picture" where the two sides have unlike batches.
+        confidence: of each interval that is shown.
+        analysis: number of this early analysis; 0 at the planned end (stats.interim).
+        background_load_ratio: part of the machine's cores that other processes used while
+            measuring; None where the system does not report it.
+        seconds_per_pair: that measuring took, with what lies between pairs; None if unknown.
     """
 
     stages: tuple[StageComparison, ...]
     skipped: SkippedSamples
     per: str
     confidence: float
-    look: int = 1
-    neighbours_ratio: float | None = None
+    analysis: int = 0
+    background_load_ratio: float | None = None
+    seconds_per_pair: float | None = None
 
     def stage(self, name: str) -> StageComparison:
         """Return the comparison of one stage, or of "total"."""

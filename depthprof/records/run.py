@@ -11,8 +11,11 @@ from depthprof.records.telemetry import BlockConditions, Interruptions, Telemetr
 from depthprof.records.workload import STAGES, Workload
 from depthprof.units import keep_shown
 
-RUN_SCHEMA = 5
+RUN_SCHEMA = 6
 """Number of the saved run's layout; a reader refuses a larger one."""
+
+SEGMENTS_SCHEMA = 6
+"""From this schema on a run knows its segments."""
 
 WARM_UP_TURN = -1
 """The block number of samples taken while warming up; they are kept but never analysed."""
@@ -141,7 +144,12 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One start of a worker (or of one a side): its memory layout and how its warm-up ended."""
+    """One start of a worker (or of one a side): its memory layout and how its warm-up ended.
+
+    `segments` are the pairs (numbers within the process) at which its segments begin;
+    `new_layouts` is whether weights and pictures were moved to fresh memory before each. Runs
+    before schema 6 have neither.
+    """
 
     index: int
     padding_bytes: tuple[int, ...]
@@ -151,6 +159,8 @@ class Launch:
     warm_up_end: str
     iterations_per_block: int
     turns: int
+    segments: tuple[int, ...] = ()
+    new_layouts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +181,11 @@ class Failure:
 class Run:
     """Everything one `compare` (two sides) or `profile` (one side) measured.
 
-    `ended` says why measuring stopped: "budget", "decided" (every stage of a comparison),
-    "scattered" (more pairs would decide no more), "precise" (every median of a profile),
-    "interrupted" or "failed". `shared` is whether both sides lived in one worker process,
-    `may_grow` whether more processes might have followed the first ones (as in older runs, which do
-    not state it). `limits` are those of the machine and its device, `telemetry` its readings
-    meanwhile; None in older runs or where not asked. `left_out` are the files of its folders of
-    pictures that could not be read.
+    `ended` says why measuring stopped: "budget", "decided" (what it was measured for), "precise"
+    (every median of a profile), "interrupted" or "failed"; "scattered" in runs before schema 6.
+    `shared` is whether both sides lived in one worker process. `limits` are those of the machine
+    and its device, `telemetry` its readings meanwhile; None in older runs or where not asked.
+    `left_out` are the files of its folders of pictures that could not be read.
     """
 
     created: str
@@ -196,7 +204,6 @@ class Run:
     conditions: BlockConditions | None = None
     limits: Limits | None = None
     telemetry: Telemetry | None = None
-    may_grow: bool = True
     left_out: tuple[LeftOut, ...] = ()
     schema: int = field(default=RUN_SCHEMA)
 
@@ -207,3 +214,11 @@ class Run:
     def is_comparison(self) -> bool:
         """Whether there is a candidate beside the baseline."""
         return len(self.sides) == 2
+
+    @property
+    def ended_as_planned(self) -> bool:
+        """Whether the budget ended it, and nothing that was seen in the figures.
+
+        Runs before schema 6 were analysed by another rule as they grew; they count as planned.
+        """
+        return self.ended == "budget" or self.schema < SEGMENTS_SCHEMA

@@ -63,7 +63,7 @@ def _case(side: Decision, row: GateRow) -> ElementTree.Element:
     elif row.status is Status.INCOMPARABLE:
         _add(case, "error", "incomparable", text)
     elif row.status is Status.INCONCLUSIVE:
-        failing = "inconclusive" in side.policy.fail_on
+        failing = "undecided" in side.policy.fail_on
         _add(case, "failure" if failing else "skipped", "inconclusive", text)
     return case
 

@@ -17,7 +17,7 @@ from depthprof.units import binary_size
 
 ENDS = {
     "budget": "the budget was used up",
-    "decided": "every stage was decided, or the case was clear",
+    "decided": "what it was measured for was decided",
     "scattered": "the processes differ so much that more pairs would decide no more",
     "precise": "every interval was narrow enough",
     "interrupted": "Ctrl-C was pressed",

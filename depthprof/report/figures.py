@@ -26,6 +26,7 @@ from depthprof.records import (
 from depthprof.report import conditions, wording
 from depthprof.report.figure_telemetry import has_telemetry, telemetry_figure
 from depthprof.report.figure_waterfall import SIDE_MARKS, waterfall_figure
+from depthprof.report.rows import total_first
 from depthprof.storage.text_files import write_text
 from depthprof.units import duration, percent
 
@@ -78,6 +79,7 @@ MARKS = {
     Status.SLOWER: (">", "#D55E00"),
     Status.FASTER: ("<", "#009E73"),
     Status.SAME: ("o", "#0072B2"),
+    Status.NEGLIGIBLE: (".", "#0072B2"),
     Status.INCONCLUSIVE: ("x", "#777777"),
     Status.INCOMPARABLE: ("x", "#777777"),
 }
@@ -87,11 +89,11 @@ TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 5, 10,
 
 
 def ratios_figure(judged: Result) -> Figure:
-    """Draw a row a stage, the total last."""
+    """Draw a row a stage, the total first."""
     comparison, judgement = judged.comparison, judged.judgement
     if comparison is None or judgement is None:
         raise ValueError("ratios need a comparison and its decision")
-    rows = comparison.stages
+    rows = total_first(comparison)
     figure = Figure(figsize=(9, 1.4 + 0.36 * len(rows)), layout="constrained")
     axes = figure.subplots()
     band = judged.policy.threshold_ratio
@@ -101,11 +103,11 @@ def ratios_figure(judged: Result) -> Figure:
         _draw(axes, place, row, judgement.verdict(row.stage).status)
     axes.set_yticks(range(len(rows)), [wording.stage_name(r.stage, r.clock) for r in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.axhline(len(rows) - 1.5, color="#cccccc", lw=0.8)
+    axes.axhline(0.5, color="#cccccc", lw=0.8)
     _scale(axes, rows)
     first, second = conditions.headings(judged.run, 30)
     axes.set_xlabel(
-        f"time of {second} / time of {first}, intervals together {percent(comparison.confidence)}"
+        f"time of {second} / time of {first}, {percent(comparison.confidence)} intervals"
     )
     axes.set_title(f"ratio by stage; the band is {percent(band)} either way")
     _legend(figure, {verdict.status for verdict in judgement.verdicts})

@@ -19,7 +19,7 @@ MFU_LEGEND = "; MFU is the share of the peak matrix rate"
 
 OF_BATCH = "Figures and gains are of a whole batch."
 
-WORTH_RATIO = 0.01
+WORTH_RATIO = 0.03
 """A stage that takes less of the iteration has its bound in the report, and not in the terminal."""
 
 LINES = 2

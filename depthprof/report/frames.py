@@ -41,7 +41,7 @@ def to_frame(run: Run, name: str | None = None) -> "pandas.DataFrame":
         device[samples.device_ns.ravel() < 0] = pd.NA
     quality = soundness(run)
     rejected = np.zeros((len(samples), stages), dtype=bool)
-    rejected[quality.index] = quality.spoilt[:, :stages]
+    rejected[quality.index] = quality.rejected[:, :stages]
     frame = frame.assign(
         run=run.created if name is None else name,
         stage=np.tile(np.asarray(samples.stages, dtype=object), len(samples)),

@@ -14,11 +14,12 @@ from depthprof.records import (
     Verdict,
 )
 from depthprof.report.markdown import escaped, table
+from depthprof.report.rows import total_first
 from depthprof.report.tables import calibration_sentence, longest_stage
 from depthprof.report.wording import followers, rejected
 from depthprof.units import duration, percent, signed_duration, times
 
-GATE_SCHEMA = 1
+GATE_SCHEMA = 2
 HEAD = (
     "stage",
     "baseline",
@@ -43,11 +44,11 @@ class GateRow:
 
 
 def gate_rows(side: Decision) -> Iterator[GateRow]:
-    """Rows of one side, the total last; none where nothing could be compared."""
+    """Rows of one side, the total first; none where nothing could be compared."""
     if side.comparison is None:
         return
     seen = dict(side.detectable)
-    for row in side.comparison.stages:
+    for row in total_first(side.comparison):
         verdict = side.verdict(row.stage)
         cells = (*_figures(row), _detectable(seen.get(row.stage)), verdict.status.value)
         yield GateRow(row.stage, verdict.status, verdict.reason.text, (row.stage, *cells))
@@ -138,7 +139,7 @@ def _rejected(side: Decision) -> list[str]:
     """Rejected samples: by rule where pairs were measured, else as a share."""
     if side.comparison is None:
         return []
-    most = max(row.spoilt_ratio for row in side.comparison.stages)
+    most = max(row.rejected_ratio for row in side.comparison.stages)
     if side.comparison.skipped.count or not most:
         return rejected(side.comparison.skipped)
     return [f"rejected samples: up to {percent(most)} of a stage"]
@@ -233,7 +234,7 @@ def _verdict_document(row: StageComparison, verdict: Verdict, seen: float | None
         "ratio": None if row.ratio is None else asdict(row.ratio),
         "difference_ns": None if row.difference_ns is None else asdict(row.difference_ns),
         "detectable_ratio": seen,
-        "spoilt_ratio": row.spoilt_ratio,
+        "rejected_ratio": row.rejected_ratio,
     }
 
 

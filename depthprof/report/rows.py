@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-from depthprof.records import TOTAL, Result, StageComparison, StageSummary, Status, Verdict
+from depthprof.records import (
+    TOTAL,
+    Comparison,
+    Result,
+    StageComparison,
+    StageSummary,
+    Status,
+    Verdict,
+)
 from depthprof.report import conditions, wording
 from depthprof.units import duration, percent, times
 
@@ -37,12 +45,19 @@ def head(judged: Result) -> tuple[str, ...]:
 
 
 def rows(judged: Result) -> list[Row]:
-    """The rows of a comparison or of a profile, the total last."""
+    """The rows of a comparison, the total first, or of a profile, the total last."""
     if judged.comparison is not None and judged.judgement is not None:
         verdicts = judged.judgement
-        return [_compared(row, verdicts.verdict(row.stage)) for row in judged.comparison.stages]
+        return [
+            _compared(row, verdicts.verdict(row.stage)) for row in total_first(judged.comparison)
+        ]
     known = judged.measured
     return [_profiled(name, known.clocks[name], one) for name, one in known.sides[0].items()]
+
+
+def total_first(comparison: Comparison) -> tuple[StageComparison, ...]:
+    """The rows as they are shown: first whether the whole is slower, then where."""
+    return (comparison.stages[-1], *comparison.stages[:-1])
 
 
 def device_rows(judged: Result) -> bool:

@@ -19,7 +19,7 @@ from depthprof.records import (
 from depthprof.report import found
 from depthprof.verdict.timer_view import is_asynchronous
 
-SUMMARY_SCHEMA = 1
+SUMMARY_SCHEMA = 2
 
 
 def summary(judged: Result, folder: Path | None = None) -> dict[str, Any]:
@@ -96,8 +96,8 @@ def _compared(comparison: Comparison, judgement: Decision, candidate: Side) -> d
         "sentence": judgement.sentence,
         "per": comparison.per,
         "confidence": comparison.confidence,
-        "look": comparison.look,
-        "neighbours_ratio": comparison.neighbours_ratio,
+        "analysis": comparison.analysis,
+        "background_load_ratio": comparison.background_load_ratio,
     }
 
 
@@ -112,9 +112,10 @@ def _verdict(row: StageComparison, verdict: Verdict) -> dict[str, Any]:
         "ratio": _estimate(row.ratio),
         "difference_ns": _estimate(row.difference_ns),
         "share_ratio": row.candidate.share_ratio,
-        "launch_ratios": list(row.launch_ratios),
+        "process_ratios": list(row.process_ratios),
         "pairs": row.pairs,
-        "spoilt_ratio": row.spoilt_ratio,
+        "rejected_ratio": row.rejected_ratio,
+        "grounds": asdict(row.grounds),
     }
 
 

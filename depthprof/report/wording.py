@@ -14,14 +14,15 @@ from depthprof.records import (
 from depthprof.report.conditions import describe_failure
 from depthprof.report.tables import calibration_sentence
 from depthprof.units import duration, percent, times
+from depthprof.verdict.timer_view import is_asynchronous
 
 DEVICE_MARK = "*"
 DEVICE_LEGEND = (
     "* by the device's clock; the other rows by the host's. The two are never added, so the shares"
     " of * rows overlap those of sync."
 )
-FEW_PAIRS = 12
-"""Pairs of the first interim analysis, enough for a verdict at the default confidence."""
+NEEDS = "needs about "
+"""How a reason begins that says how many pairs would decide."""
 
 BACKGROUND_WORTH_RATIO = 0.05
 """Other processes that use less of the CPU than this are not worth a sentence."""
@@ -66,23 +67,27 @@ def sentence(judged: Result) -> str:
 
 
 def unsure(judged: Result) -> list[str]:
-    """Why stages are undecided, a line for each reason, and what would decide them."""
+    """Why stages are undecided, in one line what would decide them, in others alike reasons."""
     if judged.comparison is None or judged.judgement is None:
         return []
     stages: dict[str, list[str]] = {}
+    needs = []
     for verdict in judged.judgement.verdicts:
         if verdict.status in (Status.INCONCLUSIVE, Status.INCOMPARABLE):
             why = _without_interval(judged.comparison.stage(verdict.stage), verdict)
-            stages.setdefault(why, []).append(verdict.stage)
-    lines = [f"{', '.join(names)}: {text}" for text, names in stages.items()]
-    return [f"undecided, {line}" for line in lines]
+            if why.startswith(NEEDS):
+                needs.append(f"{verdict.stage} {why}")
+            else:
+                stages.setdefault(why, []).append(verdict.stage)
+    lines = [f"undecided: {'; '.join(needs)}"] if needs else []
+    return lines + [f"undecided, {', '.join(names)}: {text}" for text, names in stages.items()]
 
 
 def _without_interval(row: StageComparison, verdict: Verdict) -> str:
     """The reason without the ratio's interval, which the table shows: like reasons are alike."""
     if row.ratio is None:
         return verdict.reason.text
-    return verdict.reason.text.removeprefix(f"ratio {times(row.ratio.low, row.ratio.high)}: ")
+    return verdict.reason.text.removeprefix(f"ratio {times(row.ratio.low, row.ratio.high)}; ")
 
 
 def followers(judgement: Decision) -> list[str]:
@@ -98,23 +103,12 @@ def rejected(skipped: SkippedSamples) -> list[str]:
     return [f"rejected samples: {rules}"]
 
 
-def larger_budget(judged: Result) -> list[str]:
-    """How long enough pairs would take at the pace of this run, where there are too few."""
-    rows = judged.comparison.stages if judged.comparison else ()
-    few = next((r for r in rows if r.problem and r.problem.code == "too_few_pairs"), None)
-    if few is None or few.ratio or judged.run.ended != "budget" or not few.pairs:
-        return []
-    needed_s = 1.5 * judged.run.budget_s * FEW_PAIRS / few.pairs
-    return [f"at this pace --budget {needed_s:.0f} would give enough pairs"]
-
-
 def remarks(judged: Result) -> list[str]:
     """What else a reader must know: followers, timers, rejected samples, failures."""
     lines = [f"FAILED {describe_failure(judged.run, item)}" for item in judged.run.failures]
     if judged.judgement:
         lines += followers(judged.judgement)
     lines += unsure(judged)
-    lines += larger_budget(judged)
     lines += timer_sentences(judged)
     lines += rejected(judged.measured.skipped)
     if judged.measured.per == "picture":
@@ -138,9 +132,9 @@ def machine_remarks(judged: Result) -> list[str]:
             f"{', '.join(by_cpu)}: {'compared' if judged.comparison else 'timed'} by CPU time,"
             " because other processes preempted too many samples"
         )
-    neighbours = judged.comparison.neighbours_ratio if judged.comparison else None
-    if neighbours is not None and neighbours >= BACKGROUND_WORTH_RATIO:
-        lines.append(f"other processes used {percent(neighbours)} of the CPU meanwhile")
+    load = judged.comparison.background_load_ratio if judged.comparison else None
+    if judged.measured.activity is None and load is not None and load >= BACKGROUND_WORTH_RATIO:
+        lines.append(f"other processes used {percent(load)} of the CPU meanwhile")
     known = judged.policy.calibration
     if known is not None and judged.comparison is not None:
         lines.append(f"calibrated on {known.created[:10]}: {calibration_sentence(known)}")
@@ -151,8 +145,10 @@ def timer_sentences(judged: Result) -> list[str]:
     """What a host timer without a sync stage would have blamed, where it would have."""
     return [
         f"{side.label}: {timer_sentence(view)}"
-        for side, view in zip(judged.run.sides, judged.measured.timers, strict=True)
-        if view.wait_ns >= BLAME_WORTH_NS
+        for place, (side, view) in enumerate(
+            zip(judged.run.sides, judged.measured.timers, strict=True)
+        )
+        if view.wait_ns >= BLAME_WORTH_NS and is_asynchronous(judged.run, place)
     ]
 
 

@@ -168,7 +168,11 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 def networks(pipeline: object) -> list[nn.Module]:
     """Find the modules a pipeline holds: in attributes, in lists, behind methods it borrowed."""
-    found: list[nn.Module] = []
+    return [one for one in objects_of(pipeline) if issubclass(type(one), nn.Module)]
+
+
+def objects_of(pipeline: object) -> Iterator[Any]:
+    """The pipeline and what it holds, level by level, each once; nothing inside a module."""
     seen: set[int] = set()
     level: list[Any] = [pipeline]
     for _ in range(DEEPEST + 1):
@@ -177,12 +181,10 @@ def networks(pipeline: object) -> list[nn.Module]:
             if id(one) in seen or len(seen) >= MOST_SEARCHED:
                 continue
             seen.add(id(one))
-            if issubclass(type(one), nn.Module):
-                found.append(one)
-            else:
+            yield one
+            if not issubclass(type(one), nn.Module):
                 below += _held(one)
         level = below
-    return found
 
 
 def _held(one: Any) -> Iterator[Any]:

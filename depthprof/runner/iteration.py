@@ -68,6 +68,19 @@ class Iteration:
         """The stages in order: name, and what is called."""
         return tuple(zip(STAGES, self._calls, strict=True))
 
+    def prepare(self, images: Any) -> None:
+        """Run the stages before `forward` once, untimed.
+
+        Raises:
+            StageFailed: a stage raised; its cause is the exception.
+        """
+        value = images
+        for stage, call in self.calls[: STAGES.index("forward")]:
+            try:
+                value = call(value)
+            except (Exception, SystemExit) as error:
+                raise StageFailed(stage) from error
+
     def block(self, batches: Sequence[Any], iterations: int, *, watch: bool = False) -> Block:
         """Run some iterations, one after the other, the batches taken in turn.
 

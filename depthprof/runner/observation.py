@@ -13,6 +13,11 @@ LIMITS_S = 120.0
 """Measuring the peak rates takes some seconds; after so long it is taken to hang."""
 
 
+OBSERVED_S, OBSERVED_ITERATIONS, EXPECTED_LIMITS_S = 0.5, 2.0, 4.0
+"""What is expected: so long a side and so many iterations; and for the peak rates. (Two sides of
+0.1 s an iteration took 0.6 to 1.5 s, the rates 2.8 to 5.1 s; measured.)"""
+
+
 @dataclass(slots=True)
 class Observation:
     """What an iteration of each side showed, by side; `missing` gives reasons for what is not."""
@@ -20,6 +25,15 @@ class Observation:
     observed: dict[str, Observed] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     limits: Limits | None = None
+
+
+def expected_s(sides: int, pair_s: float, known: Mapping[str, Limits]) -> float:
+    """Seconds that observing so many sides will take, which take `pair_s` for a pair of blocks.
+
+    Known peak rates are taken to be of this machine.
+    """
+    limits_s = 0.0 if known else EXPECTED_LIMITS_S
+    return sides * OBSERVED_S + OBSERVED_ITERATIONS * pair_s + limits_s
 
 
 def observe_sides(

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from depthprof.errors import BadInput, nearest
 from depthprof.records import ATTENTIONS, DTYPES, PRODUCTS, SIZE_ALIASES, SIZES, Run, Workload
-from depthprof.stats.interim import MORE_LAUNCHES, Look, first_launches
+from depthprof.stats.interim import FEWEST_PROCESSES, PROCESSES, Until
 
 WORKER = "depthprof.runner.worker"
 
@@ -27,8 +27,21 @@ _WORDS = {
     **dict.fromkeys(PRODUCTS, "product"),
 }
 
+DEFAULT_BUDGET_S = 90.0
+"""Seconds a run may take where a command does not say."""
+
 TELEMETRY_S = 0.1
 """Seconds between two readings of telemetry, where a command asks for it."""
+
+
+SETUP_RATIO, MOST_SETUP_RATIO = 0.3, 0.35
+"""More processes than the fewest are started while starting all takes no more than the first part
+of the budget; fewer, if those would take more than the second. (It was 0.5. Then three processes of
+5 s an iteration took half of 90 s to start, and the six pairs that were left decided nothing.)"""
+
+SLOW_PROCESSES = 2
+"""Where even these take more than that to start, there are no fewer if they fit at all. Separate
+processes of a side are never fewer than can decide anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +77,9 @@ class Plan:
         sides: baseline first.
         images: pictures and folders; empty means the default photograph.
         strict: refuse a folder with a picture that cannot be read, instead of leaving it out.
-        budget_s: seconds of measured pairs over all processes; set-up and warm-up come on top.
-        launches: processes to start; None takes the usual number, and more where they differ.
+        budget_s: seconds the run may take once the first process has its imports: loading,
+            warm-up, pairs and observing, over all processes.
+        launches: processes to start; None takes as many as starting them leaves time for.
         separate: give each side a process of its own even if they could share one.
         separate_because: why, where it was not asked for.
         seed: of the memory layouts and of the order of blocks.
@@ -73,11 +87,12 @@ class Plan:
         observe: observe one more iteration of each side, untimed, and measure the peak rates.
         worker: module that is run as the worker; the study and the tests have their own.
         telemetry_s: seconds between two readings of GPU and host; None takes none.
+        until: what it is measured for; the schedule leaves that to its interim analysis.
     """
 
     sides: tuple[SidePlan, ...]
     images: tuple[Path, ...] = ()
-    budget_s: float = 60.0
+    budget_s: float = DEFAULT_BUDGET_S
     launches: int | None = None
     separate: bool = False
     separate_because: str | None = None
@@ -87,6 +102,7 @@ class Plan:
     worker: str = WORKER
     telemetry_s: float | None = None
     strict: bool = False
+    until: Until = "decided"
 
     @property
     def shared(self) -> bool:
@@ -95,14 +111,28 @@ class Plan:
         return not self.separate and len(wants) == 1
 
     @property
-    def launch_count(self) -> int:
-        """How many processes the run begins with."""
-        return self.launches or first_launches(shared=self.shared)
+    def fewest_processes(self) -> int:
+        """How many processes it begins with, unless starting them takes most of the budget."""
+        return self.launches or (FEWEST_PROCESSES if self.shared else PROCESSES)
 
     @property
-    def most_launches(self) -> int:
+    def most_processes(self) -> int:
         """How many it may have: a number that was asked for is kept to."""
-        return self.launches or first_launches(shared=self.shared) + MORE_LAUNCHES
+        return self.launches or PROCESSES
+
+    def first_processes(self, startup_s: float) -> int:
+        """How many processes to begin with, where each takes so many seconds to start."""
+        if self.launches is not None:
+            return self.launches
+        fit = self.budget_s / max(startup_s, 1e-9)
+        least = SLOW_PROCESSES if self.shared else FEWEST_PROCESSES
+        least = max(1, min(least, int(fit)))
+        return min(self.fewest_processes, max(least, int(MOST_SETUP_RATIO * fit)))
+
+    def all_processes(self, startup_s: float) -> int:
+        """How many there may be in the end, where each takes so many seconds to start."""
+        fit = SETUP_RATIO * self.budget_s / max(startup_s, 1e-9)
+        return min(self.most_processes, int(fit))
 
     def apart(self, reason: str) -> "Plan":
         """The same with a process for each side, since one cannot hold both."""
@@ -138,7 +168,7 @@ class Progress:
     """Where a run stands: for the live display.
 
     `phase` is "starting", "warming up", "measuring" or "observing" (the untimed iteration, after
-    the measured pairs); `left_s` counts measured pairs only.
+    the measured pairs); `left_s` are the seconds left of the whole budget.
     """
 
     phase: str
@@ -153,11 +183,8 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
-class LookAt(Protocol):
-    """The interim analysis."""
-
-    def __call__(self, run: Run, /, *, may_grow: bool) -> Look:
-        """Analyse what was measured so far; `may_grow`: whether more processes may follow."""
+MayEnd = Callable[[Run], bool]
+"""The interim analysis of what was measured so far: whether measuring may end now."""
 
 
 def first_order(names: tuple[str, ...], random: Random) -> tuple[str, ...]:

@@ -20,6 +20,9 @@ from depthprof.storage.child_processes import child_environment
 
 PADDING_LIMIT_BYTES = 4096
 PADDING_VARIABLE = "DEPTHPROF_PADDING"
+READY = "ready"
+"""The command that every worker answers once it has imported what it needs."""
+
 TRACEBACK = "Traceback (most recent call last):"
 
 Command = dict[str, Any]
@@ -166,9 +169,10 @@ def serve(acts: Mapping[str, Callable[[Command], Answer]]) -> None:
     os.dup2(2, 1)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    known = {READY: lambda _: {}, **acts}
     for line in sys.stdin.buffer:
         command = json.loads(line)
-        _answer(acts[command["command"]], command, answers)
+        _answer(known[command["command"]], command, answers)
 
 
 def _answer(act: Callable[[Command], Answer], command: Command, answers: TextIO) -> None:

@@ -1,9 +1,9 @@
-"""One process of a run (or one for each side): started, warmed up, and asked for pairs of blocks.
+"""One process of a run (or one a side): started, warmed up, and asked for segments of pairs.
 
 All numbers here are of one process; what it measured is handed on block by block.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from random import Random
 from statistics import median
@@ -14,7 +14,8 @@ from depthprof.errors import WorkerLost
 from depthprof.records import WARM_UP_TURN, Launch, Limits
 from depthprof.runner.observation import Observation, observe_sides
 from depthprof.runner.plan import Plan, first_order, pair_order
-from depthprof.runner.process import Layout, WorkerProcess
+from depthprof.runner.process import READY, Layout, WorkerProcess
+from depthprof.runner.warm_up import LONG_ITERATION_NS, warm_up_end
 
 WATCH_FROM_NS = 2_000_000
 """From this length on an iteration is watched mark by mark, which costs it up to 0.7 percent,
@@ -27,19 +28,12 @@ ROUND_NS, BLOCK_NS = 25_000_000, 30_000_000
 MOST_PER_BLOCK = 50
 """No block has more iterations than this: a preempted block must not cost much."""
 
-REFILL_NS, REFILL_BELOW_NS = 10_000_000, 250_000_000
-"""After a break a process first runs for so long outside of all pairs, to refill its caches; a
-longer iteration has nothing to gain from it."""
-
-STILL_IMPROVING_RATIO = 0.97
-"""A round below this ratio of the best before it means that the side is still getting faster."""
-
-FEWEST_ROUNDS, CUDA_LEAST_S = 2, 1.0
-"""Warm-up has so many rounds at least, the check of the stages being the first; on a GPU, whose
-clocks rise under load only, it takes this many seconds besides."""
-
-WARM_UP_LIMIT_RATIO = 0.25
-"""Share of a process's time after which warm-up ends regardless (but not before two rounds)."""
+REFILL_NS, REFILL_BELOW_NS = 10_000_000, 50_000_000
+"""Where a segment begins, each side first runs for so long outside of all pairs: its caches are
+empty, and the first iteration in a new memory layout is slower. A longer iteration as a whole has
+nothing to gain from it: the first one took 1.01 times as long as the others (measured). Its short
+first stages have: preprocess took 34 to 53 ms in a new layout and 8 to 14 ms after (v1 and v2 at
+518). So there each side runs the stages before `forward` once."""
 
 LOAD_LIMIT_S, BLOCK_LIMIT_S = 900.0, 600.0
 """A worker that gives no answer for so long is taken to hang."""
@@ -56,6 +50,8 @@ class ProcessGroup:
 
     Attributes:
         index: number of the process, from 0 on. pairs: taken so far.
+        segments: the pair that each begins with. pair_s, renew_s: seconds that the latest pair and
+            the latest beginning of a segment took; before the first pair, what warm-up suggests.
         sides, environment: what the workers answered when they loaded, baseline first.
         memory_bytes: taken to load, 0 where the system gives no figure.
     """
@@ -63,6 +59,8 @@ class ProcessGroup:
     def __init__(self, plan: Plan, index: int) -> None:
         self.index = index
         self.pairs = 0
+        self.segments: list[int] = []
+        self.pair_s = self.renew_s = 0.0
         self.sides: dict[str, dict[str, Any]] = {}
         self.environment: dict[str, Any] = {}
         self.memory_bytes = 0
@@ -76,7 +74,9 @@ class ProcessGroup:
         self._workers: dict[str, WorkerProcess] = {}
         self._blocks = 0
         self._iterations = 1
-        self._watch = False
+        self._watch = self._is_long = False
+        self._new_layouts = True
+        self._share_s = 0.0
         self._rounds_ns: dict[str, list[float]] = {}
         self._warm_up_counts = dict.fromkeys(self._names, 0)
         self._setup_s = self._warm_up_s = 0.0
@@ -98,6 +98,11 @@ class ProcessGroup:
             worker = self._stack.enter_context(process)
             self._workers |= dict.fromkeys((side.name for side in group), worker)
 
+    def await_imports(self) -> None:
+        """Wait until the workers have imported what they need."""
+        for worker in dict.fromkeys(self._workers.values()):
+            worker.ask({"command": READY}, LOAD_LIMIT_S)
+
     def load(self) -> None:
         """Have the workers load and check their sides.
 
@@ -115,6 +120,8 @@ class ProcessGroup:
                 self.environment = answer["environment"]
         self.sides = {name: answers[name] for name in self._names}
         self._rounds_ns = {name: [side["checked_ns"]] for name, side in self.sides.items()}
+        checked_ns = min(rounds[0] for rounds in self._rounds_ns.values())
+        self._is_long = checked_ns >= LONG_ITERATION_NS
         self._setup_s = monotonic() - started
 
     @property
@@ -125,33 +132,58 @@ class ProcessGroup:
     def warm_up(self, share_s: float) -> Iterator[Taken]:
         """Run rounds of all sides in alternation until `warm_up_end` says why it ends."""
         started = monotonic()
-        end = None
+        self._share_s = share_s
+        rounds_ns, end = self._rounds_ns, "checked" if self._is_long else None
         while end is None:
             for side in reversed(self._order):  # so that the first pair comes after its own side
-                count = iterations_for(ROUND_NS, self._rounds_ns[side][-1])
-                taken = self._block(side, WARM_UP_TURN, count)
-                self._rounds_ns[side].append(_median_ns(taken))
-                self._warm_up_counts[side] += count
+                taken = self._warm(side, ROUND_NS)
+                rounds_ns[side].append(_median_ns(taken))
+                self._warm_up_counts[side] += len(taken[-1]["marks_ns"])
                 yield taken
-            self._warm_up_s = monotonic() - started
-            end = warm_up_end(self._rounds_ns, self._warm_up_s, share_s, on_cuda=not self.on_cpu)
-        self._warm_up_end = end
-        latest_ns = [rounds[-1] for rounds in self._rounds_ns.values()]
+            spent_s = monotonic() - started
+            end = warm_up_end(rounds_ns, spent_s, share_s, on_cuda=not self.on_cpu)
+        self._warm_up_end, self._warm_up_s = end, monotonic() - started
+        latest_ns = [rounds[-1] for rounds in rounds_ns.values()]
         self._iterations = iterations_for(BLOCK_NS, max(latest_ns))
         self._watch = min(latest_ns) >= WATCH_FROM_NS
+        self.pair_s = self._iterations * sum(latest_ns) / 1e9
 
-    def refill(self) -> Iterator[Taken]:
-        """Run the side whose block is next for a moment, after another process has run."""
-        side = pair_order(self._order, self.pairs)[0]
-        length_ns = self._rounds_ns[side][-1]
-        if length_ns < REFILL_BELOW_NS:
-            yield self._block(side, WARM_UP_TURN, iterations_for(REFILL_NS, length_ns))
+    def begin_segment(self) -> Iterator[Taken]:
+        """Put both sides into a new memory layout, and refill their caches.
+
+        A process that was just started has a new layout already.
+        """
+        started = monotonic()
+        if self.segments:
+            command = {"command": "renew", "seed": f"{self._plan.seed}/{self.index}/{self.pairs}"}
+            for worker in dict.fromkeys(self._workers.values()):
+                self._new_layouts &= worker.ask(command, BLOCK_LIMIT_S)["moved"]
+        self.segments.append(self.pairs)
+        for side in reversed(pair_order(self._order, self.pairs)):
+            if self._rounds_ns[side][-1] < REFILL_BELOW_NS:
+                yield self._warm(side, REFILL_NS)
+            else:
+                self._ask(side, {"command": "prepare", "side": side})
+        self.renew_s = monotonic() - started
 
     def pair(self) -> Iterator[Taken]:
         """Take a pair: a block of each side."""
-        for side in pair_order(self._order, self.pairs):
-            yield self._block(side, self.pairs, self._iterations)
+        started = monotonic()
+        order = pair_order(self._order, self.pairs)
+        if self._is_long and not self.pairs:
+            taken = [self._block(side, 0, 1) for side in order]
+            self._is_long = min(map(_median_ns, taken)) >= LONG_ITERATION_NS / 2
+            if self._is_long:
+                yield from taken
+            else:
+                yield from ((WARM_UP_TURN, *one[1:]) for one in taken)
+                yield from self.warm_up(self._share_s)
+                started = monotonic()
+        if not self._is_long or self.pairs:
+            for side in order:
+                yield self._block(side, self.pairs, self._iterations)
         self.pairs += 1
+        self.pair_s = monotonic() - started
 
     def observe(self, known: Mapping[str, Limits]) -> Observation:
         """Observe an untimed iteration of each side; `known` peak rates are not measured again."""
@@ -174,7 +206,14 @@ class ProcessGroup:
             warm_up_end=self._warm_up_end,
             iterations_per_block=self._iterations,
             turns=self.pairs,
+            segments=tuple(start for start in self.segments if start < self.pairs),
+            new_layouts=self._new_layouts,
         )
+
+    def _warm(self, side: str, target_ns: int) -> Taken:
+        """Run a block outside of all pairs that lasts about so long."""
+        count = iterations_for(target_ns, self._rounds_ns[side][-1])
+        return self._block(side, WARM_UP_TURN, count)
 
     def _block(self, side: str, pair: int, iterations: int) -> Taken:
         command = {
@@ -183,44 +222,23 @@ class ProcessGroup:
             "first": max(pair, 0) * iterations,
             "iterations": iterations,
             "watch": self._watch,
-            "warming_up": pair == WARM_UP_TURN,
+            "warming_up": pair == WARM_UP_TURN or self._is_long,
         }
+        answer = self._ask(side, command)
+        self._blocks += 1
+        return pair, self._blocks - 1, self._names.index(side), answer
+
+    def _ask(self, side: str, command: dict[str, Any]) -> dict[str, Any]:
         try:
-            answer = self._workers[side].ask(command, BLOCK_LIMIT_S)
+            return self._workers[side].ask(command, BLOCK_LIMIT_S)
         except WorkerLost as error:
             error.side = side
             raise
-        self._blocks += 1
-        return pair, self._blocks - 1, self._names.index(side), answer
 
 
 def iterations_for(target_ns: int, iteration_ns: float) -> int:
     """How many iterations come closest to a target without leaving 1 to MOST_PER_BLOCK."""
     return max(1, min(MOST_PER_BLOCK, round(target_ns / max(iteration_ns, 1.0))))
-
-
-def settled(rounds_ns: Sequence[float]) -> bool:
-    """Whether a side has warmed up: its latest round is no longer clearly the fastest."""
-    if len(rounds_ns) < FEWEST_ROUNDS:
-        return False
-    return rounds_ns[-1] >= STILL_IMPROVING_RATIO * min(rounds_ns[:-1])
-
-
-def warm_up_end(
-    rounds_ns: Mapping[str, Sequence[float]], spent_s: float, share_s: float, *, on_cuda: bool
-) -> str | None:
-    """Why warm-up ends now ("settled" or "time limit"), or None to go on.
-
-    Args:
-        rounds_ns: by side, the median iteration of each round.
-        spent_s: seconds of warm-up so far. share_s: the process's share of the budget.
-        on_cuda: whether any side runs on a GPU.
-    """
-    if any(len(rounds) < FEWEST_ROUNDS for rounds in rounds_ns.values()):
-        return None
-    if all(settled(rounds) for rounds in rounds_ns.values()):
-        return "settled" if spent_s >= CUDA_LEAST_S or not on_cuda else None
-    return "time limit" if spent_s >= max(WARM_UP_LIMIT_RATIO * share_s, CUDA_LEAST_S) else None
 
 
 def _median_ns(taken: Taken) -> float:

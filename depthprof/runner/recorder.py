@@ -1,10 +1,10 @@
 """What has been measured so far, block by block, and the Run it makes at any moment."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,6 @@ from depthprof.records import (
 )
 from depthprof.runner.observation import Observation
 from depthprof.runner.plan import Plan, SidePlan
-from depthprof.runner.process_group import ProcessGroup
 
 FAILURE_CODES: dict[type[DepthprofError], str] = {
     OutOfMemory: "out_of_memory",
@@ -50,6 +49,13 @@ WIDTHS = (5, len(STAGES), len(STAGES), 2, 3 * len(STAGES))
 iteration; CPU time and both kinds of switches by stage."""
 
 ENDS = np.cumsum(WIDTHS)
+
+
+class Described(Protocol):
+    """A process, which can say at any moment how far it came."""
+
+    def described(self) -> Launch:
+        """The process as far as it came."""
 
 
 class Recorder:
@@ -72,7 +78,7 @@ class Recorder:
         self._environment: Environment | None = None
         self._pictures: tuple[Picture, ...] = ()
         self._left_out: tuple[LeftOut, ...] = ()
-        self._processes: list[Launch] = []
+        self._processes: list[Described] = []
         self._failures: list[Failure] = []
         self._blocks: list[tuple[NDArray[np.int64], tuple[int, ...]]] = []
         self._threads: defaultdict[int, Counter[tuple[int, int]]] = defaultdict(Counter)
@@ -128,9 +134,9 @@ class Recorder:
             torch_threads, opencv_threads = answer["threads"]
             self._threads[side][torch_threads, opencv_threads] += 1
 
-    def ended(self, groups: Iterable[ProcessGroup]) -> None:
-        """Note processes that are over, as far as they came."""
-        self._processes += [group.described() for group in groups]
+    def started(self, process: Described) -> None:
+        """Note a process; every run that is made describes it as far as it came by then."""
+        self._processes.append(process)
 
     def failed(self, error: DepthprofError, launch: int) -> None:
         """Note what ended the run early, and in which process."""
@@ -152,7 +158,7 @@ class Recorder:
             sides=tuple(self._described(place, side) for place, side in enumerate(self._sides)),
             environment=self._environment,
             pictures=self._pictures,
-            launches=tuple(self._processes),
+            launches=tuple(process.described() for process in self._processes),
             samples=self._samples(),
             budget_s=self._plan.budget_s,
             elapsed_s=round(elapsed_s, 3),
@@ -165,7 +171,6 @@ class Recorder:
             telemetry=self.telemetry,
             limits=self.observation.limits,
             left_out=self._left_out,
-            may_grow=self._plan.most_launches > self._plan.launch_count,
         )
 
     def _described(self, place: int, side: Side) -> Side:

@@ -6,36 +6,36 @@ from time import monotonic
 
 from depthprof.errors import DepthprofError, NotTogether
 from depthprof.records import Limits, Run
-from depthprof.runner.plan import LookAt, OnProgress, Plan, Progress
+from depthprof.runner.observation import expected_s
+from depthprof.runner.plan import MayEnd, OnProgress, Plan, Progress
 from depthprof.runner.process_group import ProcessGroup, Taken
 from depthprof.runner.recorder import Recorder
 from depthprof.runner.telemetry import RunTelemetry
-from depthprof.stats.interim import Look, is_look, look_number
-from depthprof.system.machine import free_memory_bytes
+from depthprof.stats.interim import ANALYSED_PROCESSES, FEWEST_AT_THE_END, is_analysis
+from depthprof.system.machine import free_memory_bytes, usable_cores
 
-FEWEST_PAIRS, FEWEST_PAIRS_AFTER = 2, 4
-"""A process takes so many pairs at least, since its memory layout counts too; the second where
-processes follow each other and the case was clear before this one, which cannot be asked again."""
+FIRST_SEGMENT_S, SEGMENT_S = 0.1, 0.5
+"""Seconds of pairs in a segment, at least one pair; in a process's first segment less, so that the
+first interim analysis comes soon."""
 
-SEGMENT_S = 0.5
-"""Seconds a process is measured before the next one goes on."""
+SEGMENTS = 24
+"""Where pairs are short enough, segments are so short that a run has as many: with fewer layouts
+the t quantile is large, and with more their renewal takes a large part of the time."""
 
-MOST_OVERDRAWN = 2.0
-"""Up to so many times the budget are spent to reach the second interim analysis."""
-
-GROWTH_TIME_RATIO, PAIRS_TO_GROW = 0.5, 4
-"""More processes are started if at least this part of the time spent is left for them, and if the
-present ones have so many pairs on average: with fewer, the variance between them is hardly known,
-and a clear case may only lack some pairs."""
+FEWEST_SEGMENTS = FEWEST_AT_THE_END + 1
+"""Fewer decide nothing, and one may be rejected."""
 
 MEMORY_RATIO = 0.5
 """Processes are held side by side if they take no more than this part of the free memory."""
+
+MOST_RESERVED_RATIO = 0.25
+"""No larger part of the budget is kept for observing."""
 
 
 def measure(
     plan: Plan,
     on_progress: OnProgress,
-    look_at: LookAt,
+    may_end: MayEnd,
     known_limits: Mapping[str, Limits] | None = None,
 ) -> Run:
     """Measure what was planned.
@@ -45,51 +45,59 @@ def measure(
 
     Args:
         plan: what to measure. on_progress: called after each block with where the run stands.
-        look_at: the interim analysis, at scheduled numbers of pairs (depthprof.stats.interim).
+        may_end: the interim analysis, at scheduled numbers of segments (depthprof.stats.interim).
         known_limits: peak rates measured before, by fingerprint; used only where the plan observes.
 
     Raises:
         DepthprofError: a side was refused or failed before anything was measured.
         KeyboardInterrupt: Ctrl-C before anything was measured.
     """
+    known = known_limits or {}
     try:
-        return _Measurement(plan, on_progress, look_at).run(known_limits or {})
+        return _Measurement(plan, on_progress, may_end, known).run()
     except NotTogether as clash:
         if not plan.shared or len(plan.sides) == 1:
             raise
-        apart = plan.apart(str(clash))
-        return _Measurement(apart, on_progress, look_at).run(known_limits or {})
+        return _Measurement(plan.apart(str(clash)), on_progress, may_end, known).run()
 
 
 class _Measurement:
     """One run under way; it alone writes to the recorder.
 
-    Where memory allows, every process is loaded and warmed up before the first pair is measured,
-    and the processes alternate: a drift of the machine falls on all alike, and a clear case can end
-    within seconds. On a GPU, where idle workers would hold its memory, and where memory is short,
-    one follows the other. Where the first processes differ so much that a stage stays undecided,
-    and more pairs would not help, more processes follow.
+    The budget begins once the first process has its imports, and bounds all that follows. What the
+    first process takes to start says how many more are worth their time. Where memory allows, they
+    are held side by side and take turns in segments: a drift of the machine falls on all alike, and
+    a clear case is decided by the first segment of each. Only where it is not, the processes beyond
+    the fewest are started. On a GPU, where idle workers would hold its memory, and where memory is
+    short, one process follows another, each with an equal share of what is left.
     """
 
-    def __init__(self, plan: Plan, on_progress: OnProgress, look_at: LookAt) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        on_progress: OnProgress,
+        may_end: MayEnd,
+        known_limits: Mapping[str, Limits],
+    ) -> None:
         self._plan = plan
         self._on_progress = on_progress
-        self._look_at = look_at
-        self._count = plan.launch_count
-        self._groups: list[ProcessGroup] = []
+        self._may_end = may_end
+        self._known_limits = known_limits
         self._recorder = Recorder(plan)
         self._telemetry = RunTelemetry(plan.telemetry_s)
-        self._started = monotonic()
-        self._loading_s = self._measured_s = 0.0
-        self._measuring_since: float | None = None
-        self._found = Look.GO_ON
-        self._is_last = False
-        self._current = 0
+        self._started = self._begun = monotonic()
+        self._startup_s = 0.0
+        self._count = plan.fewest_processes
+        self._present: list[ProcessGroup] = []
+        self._segments = self._current = 0
+        self._to_observe = plan.observe
+        self._is_decided = False
+        self._goal = "decided" if len(plan.sides) > 1 else "precise"
 
-    def run(self, known_limits: Mapping[str, Limits]) -> Run:
+    def run(self) -> Run:
         try:
-            self._all_processes(known_limits)
-            ended = self._end()
+            self._all_processes()
+            ended = self._goal if self._is_decided else "budget"
         except NotTogether:  # what was measured together is worth nothing
             raise
         except (KeyboardInterrupt, DepthprofError) as error:
@@ -103,56 +111,124 @@ class _Measurement:
             self._recorder.telemetry = self._telemetry.end()
         return self._recorder.run(monotonic() - self._started, ended)
 
-    def _all_processes(self, known_limits: Mapping[str, Limits]) -> None:
+    def _all_processes(self) -> None:
         first = 0
-        while first < self._count:
-            self._groups = []
+        while first < self._count and not self._is_decided:
             with ExitStack() as stack:
-                stack.callback(self._recorder.ended, self._groups)
-                left = self._count - first
-                share_s = max(0.0, self._plan.budget_s - self._measured_s) / left
-                self._start(first, stack)
-                self._make_ready(self._groups[0], share_s)
-                if left > 1 and self._fit_beside(left - 1):
-                    for index in range(first + 1, self._count):
-                        self._start(index, stack)
-                    for group in self._groups[1:]:
-                        self._make_ready(group, share_s)
-                first += len(self._groups)
-                self._is_last = first == self._count
-                self._alternate(share_s * len(self._groups))
-                if self._plan.observe and self._groups[0].index == 0:
-                    self._current = 0
-                    self._report("observing")
-                    self._recorder.observation = self._groups[0].observe(known_limits)
-            if self._found is Look.MORE_LAUNCHES:
-                self._count = self._plan.most_launches
-                self._found = Look.GO_ON
+                self._present = []
+                begun = monotonic()
+                self._start(range(first, first + 1), stack)
+                if first == 0:
+                    begun, self._count = self._begun, self._plan.first_processes(self._startup_s)
+                    if self._fit_beside(self._count - 1):
+                        self._start(range(1, self._count), stack)
+                share = len(self._present) / (self._count - first)
+                self._alternate(begun + share * (self._end() - begun), stack)
+                first += len(self._present)
+                self._observe()
 
-    def _end(self) -> str:
-        """Why measuring is over: by the last interim analysis, if that had all the pairs."""
-        if self._found is Look.GO_ON or not is_look(self._recorder.pairs):
-            return "budget"
-        if self._found is Look.SCATTERED:
-            return "scattered"
-        return "decided" if len(self._plan.sides) > 1 else "precise"
+    def _start(self, indices: range, stack: ExitStack) -> None:
+        """Start processes: all import at once, then load and warm up one after the other."""
+        begun = monotonic()
+        groups = [stack.enter_context(ProcessGroup(self._plan, index)) for index in indices]
+        for group in groups:
+            self._current = group.index
+            group.start()
+            self._recorder.started(group)
+        for group in groups:
+            self._current = group.index
+            self._report("starting")
+            group.await_imports()
+            if group.index == 0:
+                self._begun = monotonic()
+                self._startup_s = (self._begun - begun) / usable_cores()  # others' overlap
+                begun = self._begun
+            group.load()
+            self._recorder.loaded(group.sides, group.environment)
+            self._telemetry.begin(self._recorder.gpus, shared=self._plan.shared)
+            self._report("warming up")
+            self._record(group.warm_up(self._plan.budget_s / self._count), "warming up")
+            self._present.append(group)
+        self._startup_s += monotonic() - begun
 
-    def _start(self, index: int, stack: ExitStack) -> None:
-        self._current = index
-        self._groups.append(stack.enter_context(ProcessGroup(self._plan, index)))
-        self._groups[-1].start()
+    def _fit_beside(self, others: int) -> bool:
+        """Whether other processes can be held in memory beside the first."""
+        needed_bytes = others * self._present[0].memory_bytes
+        return self._present[0].on_cpu and 0 < needed_bytes <= MEMORY_RATIO * free_memory_bytes()
 
-    def _make_ready(self, group: ProcessGroup, share_s: float) -> None:
-        """Load and warm up one process."""
+    def _alternate(self, end: float, stack: ExitStack) -> None:
+        """Measure the present processes in segments, until decided or until the clock says `end`.
+
+        After the first round others may join them; the stack holds those.
+        """
+        whole_s = max(0.0, end - monotonic()) * self._count / len(self._present)
+        segment_s = min(SEGMENT_S, whole_s / SEGMENTS)
+        while True:
+            for group in self._present:
+                if not self._has_time(group, end):
+                    return
+                self._segment(group, segment_s, end)
+                if self._analysed():
+                    self._is_decided = True
+                    return
+            self._join(stack)
+
+    def _join(self, stack: ExitStack) -> None:
+        """Start the processes beyond the fewest that there is time for; their turns come next."""
+        before = self._present
+        count = self._plan.all_processes(self._startup_s / len(before))
+        is_due = len(before) == self._plan.fewest_processes < count
+        if is_due and self._fit_beside(count - len(before)):
+            self._present, self._count = [], count
+            self._start(range(len(before), count), stack)
+            self._present += before
+
+    def _segment(self, group: ProcessGroup, segment_s: float, end: float) -> None:
+        """Take some pairs of one process in a new memory layout."""
         self._current = group.index
-        started = monotonic()
-        self._report("starting")
-        group.load()
-        self._recorder.loaded(group.sides, group.environment)
-        self._telemetry.begin(self._recorder.gpus, shared=self._plan.shared)
-        self._report("warming up")
-        self._record(group.warm_up(share_s), "warming up")
-        self._loading_s += monotonic() - started
+        limit_s = segment_s if group.segments else min(segment_s, FIRST_SEGMENT_S)
+        self._record(group.begin_segment())
+        begun = now = monotonic()
+        while now == begun or now + group.pair_s <= min(begun + limit_s, end):
+            self._record(group.pair(), "measuring")
+            self._recorder.pairs += 1
+            now = monotonic()
+        self._segments += 1
+
+    def _has_time(self, group: ProcessGroup, end: float) -> bool:
+        """Whether a process takes another segment.
+
+        Each takes one, and all together as many as can decide anything, even where that takes
+        longer than the budget: up to twice, with starting on top where that alone took all of it.
+        """
+        now = monotonic()
+        mine = len(group.segments) * self._count
+        if max(mine, self._segments) < FEWEST_SEGMENTS:
+            overdrawn = now - self._begun >= self._plan.budget_s + self._startup_s
+            return not group.segments or not overdrawn
+        return now + group.renew_s + group.pair_s <= end
+
+    def _analysed(self) -> bool:
+        """Analyse the data where that is due; return whether measuring may end."""
+        are_heard = all(group.segments for group in self._present)
+        are_many = self._present[-1].index + 1 >= ANALYSED_PROCESSES
+        if not (is_analysis(self._segments) and are_heard and are_many):
+            return False
+        return self._may_end(self._recorder.run(0.0, self._goal))
+
+    def _end(self) -> float:
+        """When the last pair has to be over, with time left to observe."""
+        needed_s = expected_s(len(self._plan.sides), self._present[0].pair_s, self._known_limits)
+        reserved_s = min(needed_s, MOST_RESERVED_RATIO * self._plan.budget_s)
+        return self._begun + self._plan.budget_s - (reserved_s if self._to_observe else 0.0)
+
+    def _observe(self) -> None:
+        """Have the first process observed, once its pairs are taken."""
+        if self._to_observe:
+            self._current, self._to_observe = 0, False
+            self._report("observing")
+            group = next(group for group in self._present if group.index == 0)
+            self._recorder.observation = group.observe(self._known_limits)
 
     def _record(self, blocks: Iterable[Taken], phase: str | None = None) -> None:
         """Record blocks of the current process as they are taken, and report each."""
@@ -160,83 +236,6 @@ class _Measurement:
             self._recorder.add(self._current, *block)
             if phase is not None:
                 self._report(phase)
-
-    def _fit_beside(self, others: int) -> bool:
-        """Whether other processes can be held in memory beside the first."""
-        needed_bytes = others * self._groups[0].memory_bytes
-        return self._groups[0].on_cpu and 0 < needed_bytes <= MEMORY_RATIO * free_memory_bytes()
-
-    def _alternate(self, share_s: float) -> None:
-        """Measure the present processes in segments, until decided or out of their share."""
-        self._measuring_since = monotonic()
-        while not any(self._segment(group, share_s) for group in self._groups):
-            pass
-        self._measured_s = self._spent_s()
-        self._measuring_since = None
-
-    def _segment(self, group: ProcessGroup, share_s: float) -> bool:
-        """Take some pairs of one process; return whether the alternation is over.
-
-        A pair is begun only if the one before it suggests that it fits; every process takes one.
-        """
-        self._current = group.index
-        are_many = len(self._groups) > 1
-        if are_many:
-            self._record(group.refill())
-        begun, pairs = monotonic(), 0
-        while True:
-            pair_begun = monotonic()
-            self._record(group.pair(), "measuring")
-            self._recorder.pairs += 1
-            pairs += 1
-            now = monotonic()
-            next_s = 0.5 * (now - pair_begun)
-            if self._is_decided():
-                return True
-            is_over = self._spent_s() - self._measured_s + next_s > share_s
-            if is_over and not self._is_too_short():
-                return all(one.pairs for one in self._groups)
-            if not are_many:
-                continue
-            # The first segment is short, so that all processes have their first pairs soon.
-            is_long = pairs >= FEWEST_PAIRS and now - begun >= SEGMENT_S
-            is_fair = now - begun + next_s <= share_s / len(self._groups)
-            if group.pairs == FEWEST_PAIRS or is_long or not is_fair:
-                return False
-
-    def _is_too_short(self) -> bool:
-        """Whether to overdraw the budget to reach the second analysis.
-
-        The first has too few pairs to decide anything once some are rejected.
-        """
-        are_few = self._is_last and look_number(self._recorder.pairs + 1) <= 2
-        return are_few and self._spent_s() < MOST_OVERDRAWN * self._plan.budget_s
-
-    def _spent_s(self) -> float:
-        """Seconds of measuring so far, with what is under way."""
-        now = monotonic()
-        return self._measured_s + now - (self._measuring_since or now)
-
-    def _is_decided(self) -> bool:
-        """Analyse the data at the scheduled numbers of pairs; the run ends with an analysis."""
-        follows = len(self._groups) == 1 and self._found is not Look.GO_ON
-        fewest = FEWEST_PAIRS_AFTER if follows else FEWEST_PAIRS
-        if any(group.pairs < fewest for group in self._groups):
-            return False
-        is_due = is_look(self._recorder.pairs)
-        if is_due and (self._is_last or self._found is Look.GO_ON):
-            self._found = self._look_at(
-                self._recorder.run(0.0, "budget"), may_grow=self._may_grow()
-            )
-        return self._found is not Look.GO_ON and (is_due or not self._is_last)
-
-    def _may_grow(self) -> bool:
-        """Whether more processes may follow: once, if loading takes no longer than the budget."""
-        more = self._plan.most_launches - self._count
-        if not self._is_last or not more or self._recorder.pairs < PAIRS_TO_GROW * self._count:
-            return False
-        loads_soon = self._loading_s * more <= self._plan.budget_s * self._count
-        return loads_soon and self._plan.budget_s >= (1 + GROWTH_TIME_RATIO) * self._spent_s()
 
     def _report(self, phase: str) -> None:
         self._on_progress(
@@ -247,6 +246,6 @@ class _Measurement:
                 blocks=self._recorder.blocks,
                 pairs=self._recorder.pairs,
                 elapsed_s=monotonic() - self._started,
-                left_s=max(0.0, self._plan.budget_s - self._spent_s()),
+                left_s=max(0.0, self._begun + self._plan.budget_s - monotonic()),
             )
         )

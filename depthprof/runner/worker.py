@@ -23,6 +23,7 @@ from depthprof.runner.checking import OutputCheck, checkpoint_notes
 from depthprof.runner.clock import clock_for
 from depthprof.runner.iteration import Iteration, StageFailed, take_block
 from depthprof.runner.process import Answer, Command, serve
+from depthprof.runner.relocation import Relocation
 from depthprof.runner.sharing import Together
 from depthprof.system.conditions import BlockWatch
 from depthprof.system.machine import device_name, environment, peak_memory_bytes, usable_cores
@@ -49,6 +50,7 @@ class Worker:
     def __init__(self) -> None:
         self.sides: dict[str, LoadedSide] = {}
         self._together = Together([])
+        self._relocation = Relocation()
 
     def load(self, command: Command) -> Answer:
         """Load every side of the command and check one iteration of each.
@@ -77,13 +79,23 @@ class Worker:
         """Run a block of one side."""
         name = command["side"]
         side = self.sides[name]
-        try:
+        with _named(name):
             answer = take_block(side.iteration, side.watch, side.batches, command, torch.no_grad())
-        except StageFailed as failure:
-            with _named(name):
-                raise blame(failure.__cause__ or failure, failure.stage) from failure
         threads = self._together.after_block(name, warming_up=command.get("warming_up", False))
         return {**answer, "threads": threads}
+
+    def renew(self, command: Command) -> Answer:
+        """Move weights and pictures of every side to fresh memory, as the seed says."""
+        owners = {name: (side.pipeline, side.batches) for name, side in self.sides.items()}
+        with torch.no_grad():
+            return {"moved": self._relocation.renew(owners, command["seed"])}
+
+    def prepare(self, command: Command) -> Answer:
+        """Run the stages of one side that come before `forward`, untimed."""
+        side = self.sides[command["side"]]
+        with _named(command["side"]), torch.no_grad():
+            side.iteration.prepare(side.batches[0])
+        return {}
 
     def observe(self, command: Command) -> Answer:
         """Observe one untimed iteration of one side."""
@@ -147,18 +159,22 @@ def limits(command: Command) -> Answer:
 def main() -> None:
     """Serve until the parent is done."""
     worker = Worker()
-    acts = {"load": worker.load, "block": worker.block, "observe": worker.observe}
-    serve({**acts, "limits": limits})
+    acts = (worker.load, worker.block, worker.renew, worker.prepare, worker.observe, limits)
+    serve({act.__name__: act for act in acts})
 
 
 @contextmanager
 def _named(side: str) -> Iterator[None]:
-    """Note on a pipeline's error of whose side it is."""
+    """Note on a pipeline's error of whose side it is, and in which stage."""
     try:
         yield
     except PipelineError as error:
         error.side = side
         raise
+    except StageFailed as failure:
+        blamed = blame(failure.__cause__ or failure, failure.stage)
+        blamed.side = side
+        raise blamed from failure
 
 
 def _pipeline(side: dict[str, Any], workload: Workload) -> Any:

@@ -1,87 +1,98 @@
-"""When a growing run is looked at, and what such a look may say; stated before it begins.
+"""When a growing run is analysed, and what error each analysis may spend; stated before it begins.
 
-Looking often and stopping when the answer pleases raises false alarms. So the looks are numbered,
-each has a share of the error allowed (`stats.look_share`), and a look's number depends on nothing
-but how many pairs there are. Launches grow once: their spread is judged after the first ones, and,
-where it alone leaves a stage undecided, after some more. Both times have a share of the error.
+Looking often and stopping when the answer pleases raises false alarms. So the analyses are
+numbered, their times depend on nothing but how many segments were measured, and each has a share of
+the error. Early ones have little of it (Haybittle, Brit. J. Radiol. 44 (1971) 793-797; Peto et al.,
+Brit. J. Cancer 34 (1976) 585-612); the last one, whose time the budget sets, has the rest. The
+shares add up to the whole error, so it holds whatever the analyses' dependence (Boole's
+inequality), and any number of them may be taken.
 """
 
 import math
-from enum import Enum
+from typing import Literal
 
-FIRST_LOOK_PAIRS = 12
-"""Pairs at the first look: three launches with the four turns each takes at least."""
+Until = Literal["decided", "culprit", "exit code"]
+"""What a comparison is measured for: every stage decided, the first clear culprit, or the exit
+code."""
 
-GROWTH_RATIO = 1.5
-"""Pairs grow by this ratio from look to look."""
+LAST = 0
+"""Number of the analysis at the planned end of a run; the early ones are 1, 2, ..."""
 
-LAUNCHES = 6
-"""Launches of a run whose sides share a worker."""
+FIRST_ANALYSIS, GROWTH_RATIO = 6, 1.5
+"""Segments at the first early analysis, and by what ratio they grow from one to the next."""
 
-SEPARATE_LAUNCHES = 10
-"""Launches where each side has a worker of its own: their layouts differ, so more are needed."""
+EARLY_SHARE = 0.1
+"""Share of a row's error that all early analyses may spend together."""
 
-MORE_LAUNCHES = 10
-"""Launches that are added where the first ones scatter too much to decide."""
+CHANGE_PART = 0.04
+"""Part of 1 - confidence with which identical code may be called changed in a row: 0.2 % at 95 %.
+An estimate must reach the threshold besides, so the share of false alarms is lower."""
 
-FIRST_LAUNCHES_SHARE = 0.5
-"""Share of the error for the first launches where more may follow; the rest is for all of them."""
+SAME_ERROR, SAME_ERROR_EARLY = 0.05, 0.01
+"""Error with which a change by the threshold may be called SAME, at the end and early: two
+one-sided tests, which need no correction (Schuirmann, J. Pharmacokinet. Biopharm. 15 (1987)
+657-680; Berger and Hsu, Stat. Sci. 11 (1996) 283-302)."""
 
-LAUNCH_LOOKS = 3
-"""The launches' interval is made as if it were looked at so many times. Their layouts are drawn
-once, but each look hears more pairs of them, so it is more than one look and less than as many as
-there are (simulated along the looks of real runs: docs/verdicts.md).
-"""
+FEWEST_TO_STOP = 12
+"""So many units may end a run early by calling a stage SAME."""
+
+FEWEST_AT_THE_END = 6
+"""Fewer units than this decide nothing."""
+
+FEWEST_FOR_SMALL = 10
+"""Fewer units may only call changes beyond LARGE_RATIO. Were a layout's effect one of two values,
+n layouts would agree by chance in 2 of 2^n runs: with 10 as rarely as a row may err at all."""
+
+LARGE_RATIO = 1.25
+"""The furthest from 1 that a layout moved identical code, in 6,400 stages on two machines
+(docs/calibration.md)."""
+
+FEWEST_PROCESSES, PROCESSES = 6, 10
+"""A run has so many processes at least and at most, as its budget allows."""
+
+ANALYSED_PROCESSES = 3
+"""No early analysis before so many processes were heard: fewer cannot be told apart."""
 
 
-class Look(Enum):
-    """What a look at the data says.
+def is_analysis(segments: int) -> bool:
+    """Whether an early analysis is due at so many segments: 6, 9, 14, 21, 32, 48, ..."""
+    return _scheduled(segments)[1] == segments
 
-    Go on; end, since all is decided; end, since launches scatter too much for more turns to decide
-    what is left; or start more launches.
+
+def analysis_number(segments: int) -> int:
+    """Number of the early analysis, from 1 on, that so many segments count as.
+
+    Between two scheduled ones (after Ctrl-C) it is the later, which is then not taken.
     """
-
-    GO_ON = "go on"
-    END = "end"
-    SCATTERED = "scattered"
-    MORE_LAUNCHES = "more launches"
+    return _scheduled(segments)[0]
 
 
-def first_launches(*, shared: bool) -> int:
-    """Launches that a run begins with, by whether its sides share a worker."""
-    return LAUNCHES if shared else SEPARATE_LAUNCHES
+def change_error(confidence: float, analysis: int) -> float:
+    """Two-sided error with which an analysis may call an unchanged row changed.
 
+    The k-th early one has EARLY_SHARE / (k (k + 1)) of it; those shares, without end, add up to
+    EARLY_SHARE.
 
-def launch_share(launches: int, *, shared: bool, may_grow: bool = True) -> float:
-    """Share of the error that so many launches may spend on their spread, at each look.
-
-    Args:
-        launches: heard so far. shared: whether the sides share a worker.
-        may_grow: whether the run might start more; a number that was asked for has all the error.
+    Raises:
+        ValueError: the number is negative.
     """
-    if not may_grow:
-        return 1 / LAUNCH_LOOKS
-    is_first = launches <= first_launches(shared=shared)
-    return (FIRST_LAUNCHES_SHARE if is_first else 1 - FIRST_LAUNCHES_SHARE) / LAUNCH_LOOKS
+    if analysis < 0:
+        raise ValueError(f"analysis {analysis!r}: early ones are numbered from 1, the last is 0")
+    whole = CHANGE_PART * (1 - confidence)
+    if analysis == LAST:
+        return (1 - EARLY_SHARE) * whole
+    return EARLY_SHARE / (analysis * (analysis + 1)) * whole
 
 
-def is_look(pairs: int) -> bool:
-    """Whether a run of so many pairs may be looked at: 12, 18, 27, 41, 62, ..."""
-    return _scheduled(pairs)[1] == pairs
+def same_error(analysis: int) -> float:
+    """One-sided error with which an analysis may call a changed row SAME."""
+    return SAME_ERROR if analysis == LAST else SAME_ERROR_EARLY
 
 
-def look_number(pairs: int) -> int:
-    """Return which look this many pairs are, from 1 on.
-
-    Between two scheduled looks it is the later one's, which is then not taken: a run ends once.
-    """
-    return _scheduled(pairs)[0]
-
-
-def _scheduled(pairs: int) -> tuple[int, int]:
-    """Number and pairs of the first scheduled look that has no fewer pairs."""
-    number, scheduled = 1, FIRST_LOOK_PAIRS
-    while scheduled < pairs:
+def _scheduled(segments: int) -> tuple[int, int]:
+    """Number and segments of the first scheduled analysis that has no fewer."""
+    number, scheduled = 1, FIRST_ANALYSIS
+    while scheduled < segments:
         scheduled = math.ceil(scheduled * GROWTH_RATIO)
         number += 1
     return number, scheduled

@@ -20,7 +20,7 @@ from depthprof.records import (
     Telemetry,
 )
 from depthprof.units import NS_PER_S
-from depthprof.verdict.quality import neighbours_ratio
+from depthprof.verdict.quality import background_load_ratio
 from depthprof.verdict.stretches import LOOK_BACK_NS, Stretches, any_stretches, side_stretches
 
 Integers = NDArray[np.int64]
@@ -46,7 +46,7 @@ def activity(run: Run) -> Activity | None:
     sides = tuple(_side(run, number, telemetry) for number in range(len(run.sides)))
     if telemetry is None or not len(telemetry):
         notes = () if telemetry is None else telemetry.notes
-        return Activity(sides, HostActivity(neighbours_ratio(run)), notes=notes)
+        return Activity(sides, HostActivity(background_load_ratio(run)), notes=notes)
     together = any(side is not None and side.readings and not side.own_stretch for side in sides)
     return Activity(
         sides=sides,
@@ -183,7 +183,7 @@ def _host(run: Run, telemetry: Telemetry) -> HostActivity:
     available = _least(_known(columns.host_available_bytes[during]))
     stolen = _grown(columns.host_stolen_ns, columns.at_ns, during)
     return HostActivity(
-        others_ratio=neighbours_ratio(run),
+        others_ratio=background_load_ratio(run),
         stolen_ratio=None if stolen is None else stolen / max(1, run.environment.cpu_cores),
         pressure_ratio=_grown(columns.host_pressure_ns, columns.at_ns, during),
         least_available_bytes=available,

@@ -3,7 +3,6 @@
 import numpy as np
 
 from depthprof.records import Digest, Level, Policy, Run
-from depthprof.stats.paired import shared_confidence
 from depthprof.verdict.evidence import Evidence, evidence
 from depthprof.verdict.pairing import SideBlocks, by_launch, side_blocks
 from depthprof.verdict.summaries import summaries
@@ -43,8 +42,7 @@ def digest_of(known: Evidence, policy: Policy, name: str = "") -> Digest:
 
 
 def _levels(known: Evidence, side: int, policy: Policy) -> list[Level]:
-    confidence = shared_confidence(policy.confidence, len(known.names))
-    blocks = side_blocks(known, side)
+    blocks, sound = side_blocks(known, side), known.sound
     return [
         Level(
             side=known.run.sides[side].name,
@@ -52,10 +50,10 @@ def _levels(known: Evidence, side: int, policy: Policy) -> list[Level]:
             clock=known.clocks[column],
             median_ns=summary.median_ns,
             launches_ns=_launches_ns(blocks, column),
-            spoilt_ratio=0.0 if known.clocks[column] == "cpu" else known.sound.spoilt_ratio(column),
+            spoilt_ratio=0.0 if known.clocks[column] == "cpu" else sound.rejected_ratio(column),
         )
         for column, (name, summary) in enumerate(
-            zip(known.names, summaries(known, side, confidence), strict=True)
+            zip(known.names, summaries(known, side, policy.confidence), strict=True)
         )
     ]
 

@@ -1,6 +1,6 @@
 """The judged samples of a run as figures: by which clock each stage is judged, and what is sound.
 
-A figure that is spoilt, or that its clock does not know, is NaN from here on.
+A figure that is rejected, or that its clock does not know, is NaN from here on.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from depthprof.records import DEVICE_STAGES, TOTAL, Reason, Run
-from depthprof.verdict.quality import MOST_SPOILT_RATIO, Floats, Integers, Soundness, soundness
+from depthprof.verdict.quality import MOST_REJECTED_RATIO, Floats, Integers, Soundness, soundness
 
 UNLIKE = "unlike"
 """Stands for the clock of a stage whose sides are timed by different ones."""
@@ -28,8 +28,8 @@ class Evidence:
         run: what was measured.
         launch, turn, side: int64 [m].
         clocks: by column, "host", "device", "cpu" or UNLIKE.
-        judged_ns: float64 [m, columns] by the column's clock, NaN where spoilt.
-        host_ns: the same by the host's clock, spoilt ones included.
+        judged_ns: float64 [m, columns] by the column's clock, NaN where rejected.
+        host_ns: the same by the host's clock, rejected ones included.
         device_ns: the same by the device's clock, NaN where there is none.
         sound: what the machine did.
     """
@@ -54,15 +54,15 @@ class Evidence:
         lengths_ns = self.host_ns[:, column]
         return any(np.isnan(lengths_ns[self.side == side]).all() for side in np.unique(self.side))
 
-    def mostly_spoilt(self, column: int) -> bool:
+    def mostly_rejected(self, column: int) -> bool:
         """Whether too little of a column is sound to stand for it."""
         if self.clocks[column] == "cpu":
             return False
-        return self.sound.spoilt_ratio(column) > MOST_SPOILT_RATIO
+        return self.sound.rejected_ratio(column) > MOST_REJECTED_RATIO
 
 
 def evidence(run: Run) -> Evidence:
-    """Gather what a run has to say, and strike out what the machine spoilt."""
+    """Gather what a run has to say, and strike out what are rejected."""
     sound = soundness(run)
     samples, index = run.samples, sound.index
     host_ns = with_total(samples.host_ns[index])
@@ -74,10 +74,10 @@ def evidence(run: Run) -> Evidence:
         _clock(name, column, device_ns, side, sound)
         for column, name in enumerate((*samples.stages, TOTAL))
     )
-    judged_ns = np.where(sound.spoilt, np.nan, host_ns)
+    judged_ns = np.where(sound.rejected, np.nan, host_ns)
     for column, clock in enumerate(clocks):
         if clock == "device":
-            judged_ns[:, column] = np.where(sound.spoilt[:, column], np.nan, device_ns[:, column])
+            judged_ns[:, column] = np.where(sound.rejected[:, column], np.nan, device_ns[:, column])
         if clock == "cpu" and sound.cpu_ns is not None:
             judged_ns[:, column] = sound.cpu_ns[:, column]
     return Evidence(

@@ -1,7 +1,6 @@
 """One sentence that says what a comparison came to: the culprit and what it explains."""
 
 from depthprof.records import TOTAL, Comparison, Policy, Run, StageComparison, Status, Verdict
-from depthprof.stats.paired import FEWEST_SEPARATE
 from depthprof.units import duration, percent, signed_duration, times
 
 MORE_THAN_ALL = 1.005
@@ -11,7 +10,7 @@ MORE_THAN_ALL = 1.005
 REMEDY = "a larger --budget or a quieter machine"
 """What may decide what is undecided."""
 
-MORE_PROCESSES = f"--processes {FEWEST_SEPARATE} or more, or measure both sides in one process"
+MORE_PROCESSES = "--processes 10, or measure both sides in one process"
 """What may decide where there were too few separate processes."""
 
 
@@ -125,6 +124,10 @@ def _no_slower(
         return f"As a whole, {labels[1]} is as fast as {labels[0]}{figure}"
     own = "its threshold" if policy.stage_ratios else percent(policy.threshold_ratio)
     limits = f"{own} or {duration(policy.floor_ns)}"
+    small = [v.stage for v in verdicts if v.status is Status.NEGLIGIBLE]
+    if small:
+        what = "every stage that matters"
+        return f"{labels[1]} is as fast as {labels[0]} in {what}, within {limits}"
     return f"{labels[1]} is as fast as {labels[0]} in every stage compared, within {limits}"
 
 

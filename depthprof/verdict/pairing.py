@@ -8,9 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from depthprof.records import WARM_UP_TURN, Run
 from depthprof.stats.paired import by_group
 from depthprof.verdict.evidence import Evidence
 from depthprof.verdict.quality import Floats, Integers
+
+LONGEST_PAUSE_NS = 1_000_000_000
+"""A longer pause between blocks is the loading of a process."""
+
+
+APART = 1 << 32
+"""Numbers of two processes' segments lie so far apart."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,13 +26,18 @@ class Pairs:
     """Median nanoseconds of each pair's two blocks, by stage, the total last.
 
     Attributes:
-        launch: int64 [pairs].
+        launch: int64 [pairs], the process.
+        segment: int64 [pairs], numbered over the run; in a run that does not know its segments
+            every pair is one.
+        layout: int64 [pairs], the memory layout: a segment, or a process whose memory stayed.
         judged_ns: float64 [2, pairs, stages + 1], baseline first; NaN where no iteration of the
             block is sound in that stage.
         unpaired_samples: iterations in blocks whose partner was never measured.
     """
 
     launch: Integers
+    segment: Integers
+    layout: Integers
     judged_ns: Floats
     unpaired_samples: int
 
@@ -34,11 +47,12 @@ class SideBlocks:
     """Medians of one side's blocks.
 
     Attributes:
-        launch: int64 [blocks].
+        launch: int64 [blocks], the process. layout: int64 [blocks], as of Pairs.
         median_ns: float64 [blocks, stages + 1], NaN where no iteration is sound in that stage.
     """
 
     launch: Integers
+    layout: Integers
     median_ns: Floats
 
 
@@ -48,7 +62,7 @@ def side_blocks(known: Evidence, side: int) -> SideBlocks:
     keys = np.stack([known.launch[mine], known.turn[mine]])
     blocks, where = np.unique(keys, axis=1, return_inverse=True)
     medians = _block_medians(known.judged_ns[mine], where.reshape(-1), blocks.shape[1])
-    return SideBlocks(blocks[0], medians)
+    return SideBlocks(blocks[0], _places(known.run, blocks[0], blocks[1])[1], medians)
 
 
 def by_launch(values: Floats, launch: Integers) -> tuple[float, ...]:
@@ -63,11 +77,42 @@ def pair_blocks(known: Evidence) -> Pairs:
     where = where.reshape(-1)
     partners = _partners(blocks)
     medians = _block_medians(known.judged_ns, where, blocks.shape[1])
+    launch, pair = blocks[:2, partners[0]]
+    segment, layout = _places(known.run, launch, pair)
     return Pairs(
-        launch=blocks[0, partners[0]],
+        launch=launch,
+        segment=segment,
+        layout=layout,
         judged_ns=medians[partners],
         unpaired_samples=int((~np.isin(where, partners)).sum()),
     )
+
+
+def _places(run: Run, launch: Integers, pair: Integers) -> tuple[Integers, Integers]:
+    """Segment and layout of each pair, numbered over the run, both in the processes' order."""
+    segment = np.arange(len(launch))
+    layout = launch.copy()
+    for process in run.launches:
+        if process.segments:
+            mine = launch == process.index
+            place = np.searchsorted(process.segments, pair[mine], side="right")
+            segment[mine] = (1 + process.index) * APART + place
+            if process.new_layouts:
+                layout[mine] = segment[mine]
+    return segment, layout
+
+
+def seconds_per_pair(run: Run) -> float | None:
+    """Seconds that a pair takes, with what lies between blocks; None where there is none."""
+    judged = run.samples.turn != WARM_UP_TURN
+    spans_ns = run.samples.host_ns[judged].clip(min=0).sum(axis=1)
+    begun_ns = run.samples.start_ns[judged]
+    order = np.argsort(begun_ns)
+    between_ns = begun_ns[order][1:] - (begun_ns + spans_ns)[order][:-1]
+    between_ns = between_ns[(between_ns > 0) & (between_ns < LONGEST_PAUSE_NS)]
+    pairs = np.unique(np.stack([run.samples.launch[judged], run.samples.turn[judged]]), axis=1)
+    spent_s = float(spans_ns.sum() + between_ns.sum()) / 1e9
+    return spent_s / pairs.shape[1] if pairs.shape[1] else None
 
 
 def _partners(blocks: Integers) -> Integers:

@@ -1,9 +1,9 @@
-"""Which samples the machine spoilt, by rules that look at the machine and never at the value.
+"""Which samples are rejected, by rules that look at the machine and never at the value.
 
-A preempted stage is left out by itself; what a hypervisor, a heated GPU or a neighbour did to a
-whole block spoils the block. Where neighbours spoilt much of a stage and it ran on one thread that
-never waited, its CPU time is judged instead of its wall time: time in which somebody else had the
-core is then not counted.
+A preempted stage is left out by itself; what a hypervisor, a heated GPU or another process did to
+a whole block rejects the block. Where background load disturbed much of a stage and it ran on one
+thread that never waited, its CPU time is judged instead of its wall time: time in which somebody
+else had the core is then not counted.
 """
 
 from dataclasses import dataclass
@@ -18,21 +18,21 @@ Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 LOST_RATIO = 0.01
-"""A forced switch spoils a stage if it lost more than this part of its time off the core; steal
-spoils a block if more than this part of the cores' time was stolen."""
+"""A forced switch rejects a stage if it lost more than this part of its time off the core; steal
+rejects a block if more than this part of the cores' time was stolen."""
 
 PRESSURE_RATIO = 0.05
-"""With several threads a block is spoilt if one was preempted and tasks waited for so long."""
+"""With several threads a block is rejected if one was preempted and tasks waited for so long."""
 
 CLOCK_DROP_RATIO = 0.95
-"""Below this part of its side's usual SM clock a block is spoilt."""
+"""Below this part of its side's usual SM clock a block is rejected."""
 
-MOST_SPOILT_RATIO = 0.5
-"""Where more than this part of a stage is spoilt, what is left is not taken for the whole."""
+MOST_REJECTED_RATIO = 0.5
+"""Where more than this part of a stage is rejected, what is left is not taken for the whole."""
 
 CPU_FROM_RATIO = 0.2
-"""Where more than this part of a stage is spoilt, CPU time is judged if it can stand for it: a slow
-pipeline has few pairs, and none to give away."""
+"""Where more than this part of a stage is rejected, CPU time is judged if it can stand for it: a
+slow pipeline has few pairs, and none to give away."""
 
 MOST_WAITING_RATIO = 0.05
 """CPU time stands for a stage only if no more than this part of its samples waited for anything."""
@@ -49,29 +49,30 @@ class Soundness:
     Attributes:
         index: int64 [m], rows of Run.samples that belong to a turn.
         side: int64 [m], their sides.
-        spoilt: bool [m, stages + 1].
-        by_rule: samples with a spoilt stage, by the rule that says so.
+        rejected: bool [m, stages + 1].
+        by_rule: samples with a rejected stage, by the rule that says so.
         cpu_ns: float64 [m, stages + 1], CPU time of the thread, NaN where unknown or where the
-            whole block is spoilt; None where it cannot stand for wall time at all.
+            whole block is rejected; None where it cannot stand for wall time at all.
         waiting: bool [m, stages + 1], the stage waited for something of its own accord.
-        neighbours_ratio: part of the machine's cores that other processes used; None if unknown.
+        background_load_ratio: part of the machine's cores that other processes used; None if it is
+            not known.
     """
 
     index: Integers
     side: Integers
-    spoilt: Flags
+    rejected: Flags
     by_rule: dict[str, int]
     cpu_ns: Floats | None
     waiting: Flags
-    neighbours_ratio: float | None
+    background_load_ratio: float | None
 
-    def spoilt_ratio(self, column: int) -> float:
-        """The part of a column's samples that is spoilt, on the side with more of it."""
-        return self._most(self.spoilt[:, column])
+    def rejected_ratio(self, column: int) -> float:
+        """The part of a column's samples that is rejected, on the side with more of it."""
+        return self._most(self.rejected[:, column])
 
     def by_cpu(self, column: int) -> bool:
-        """Whether a column is to be judged by CPU time: many of its wall times are spoilt."""
-        if self.cpu_ns is None or self.spoilt_ratio(column) <= CPU_FROM_RATIO:
+        """Whether a column is to be judged by CPU time: many of its wall times are rejected."""
+        if self.cpu_ns is None or self.rejected_ratio(column) <= CPU_FROM_RATIO:
             return False
         return self._most(self.waiting[:, column]) <= MOST_WAITING_RATIO
 
@@ -87,29 +88,29 @@ def soundness(run: Run) -> Soundness:
     samples = run.samples
     index = np.flatnonzero(samples.turn != WARM_UP_TURN)
     stages = len(samples.stages)
-    spoilt = np.zeros((len(index), stages + 1), dtype=bool)
-    waiting = np.ones_like(spoilt)
+    rejected = np.zeros((len(index), stages + 1), dtype=bool)
+    waiting = np.ones_like(rejected)
     by_rule: dict[str, int] = {}
     for rule, rows in _block_rules(run, index):
         by_rule[rule] = int(rows.sum())
-        spoilt |= rows[:, None]
-    whole_block = spoilt[:, 0].copy()
+        rejected |= rows[:, None]
+    whole_block = rejected[:, 0].copy()
     if samples.interruptions is not None:
         preempted, waiting = _preempted(run, index)
         by_rule[PREEMPTED] = int((preempted.any(axis=1) & ~whole_block).sum())
-        spoilt |= preempted
+        rejected |= preempted
     return Soundness(
         index=index,
         side=samples.side[index],
-        spoilt=spoilt,
+        rejected=rejected,
         by_rule={rule: count for rule, count in by_rule.items() if count},
         cpu_ns=_cpu_times(run, index, whole_block),
         waiting=waiting,
-        neighbours_ratio=neighbours_ratio(run),
+        background_load_ratio=background_load_ratio(run),
     )
 
 
-def neighbours_ratio(run: Run) -> float | None:
+def background_load_ratio(run: Run) -> float | None:
     """Part of the machine's cores that other processes used during the judged blocks."""
     blocks = run.conditions
     if blocks is None:
@@ -147,7 +148,7 @@ def _preempted(run: Run, index: Integers) -> tuple[Flags, Flags]:
 
 
 def _block_rules(run: Run, index: Integers) -> list[tuple[str, Flags]]:
-    """Samples by the rule that spoils their whole block."""
+    """Samples by the rule that rejects their whole block."""
     blocks = run.conditions
     if blocks is None or not len(blocks):
         return []
@@ -162,7 +163,7 @@ def _block_rules(run: Run, index: Integers) -> list[tuple[str, Flags]]:
         THROTTLED: blocks.throttled > 0,
         DROPPED: _dropped(run, index, rows),
     }
-    found = [(rule, seen & spoilt[rows]) for rule, spoilt in rules.items() if spoilt.any()]
+    found = [(rule, seen & rejected[rows]) for rule, rejected in rules.items() if rejected.any()]
     return [(rule, hit & several if rule == OFF_CORE else hit) for rule, hit in found]
 
 

@@ -1,15 +1,16 @@
 """One side's figures by stage: median with interval, quartiles, share of the iteration.
 
 The median is that of the blocks' medians, since iterations inside a block are not independent; its
-interval reaches as far as the launches' does, since blocks of a launch share its layout.
+interval is Student's over memory layouts (or processes), since blocks of a layout share it.
 """
 
 import numpy as np
 
 from depthprof.records import DEVICE_STAGES, TOTAL, Estimate, StageSummary
-from depthprof.stats.paired import launch_interval, median_interval
+from depthprof.stats.layouts import unit_mean
+from depthprof.stats.paired import median_interval
 from depthprof.verdict.evidence import Evidence, device_spans, with_total
-from depthprof.verdict.pairing import SideBlocks, by_launch, side_blocks
+from depthprof.verdict.pairing import SideBlocks, side_blocks
 from depthprof.verdict.quality import Flags, Floats
 
 
@@ -19,7 +20,7 @@ def summaries(
     """Summarise one side by stage, the total last, each figure divided by `batch`.
 
     A side of which nothing but warm-up was measured (an early Ctrl-C) is summarised from that; a
-    stage without a sound sample from its spoilt ones.
+    stage without a sound sample from its rejected ones.
     """
     run, names = known.run, known.names
     mine = known.side == side
@@ -90,14 +91,15 @@ def _centre(blocks: SideBlocks, column: int, batch: int, confidence: float) -> E
     known = ~np.isnan(values)
     if not known.any():
         return None
-    median = median_interval(values[known], confidence)
-    spread = launch_interval(by_launch(values[known], blocks.launch[known]), confidence)
-    if spread is None:
-        return median
-    half_ns = (spread.high - spread.low) / 2
-    low, high = median.value - half_ns, median.value + half_ns
-    low = max(0.0, min(median.low, low))  # no stage takes less than nothing
-    return Estimate(median.value, low, max(median.high, high), median.confidence)
+    sound_ns = values[known]
+    mean = unit_mean(sound_ns, blocks.layout[known], blocks.launch[known])
+    if mean is None or mean.unit == "pair":
+        return median_interval(sound_ns, confidence)
+    interval = mean.interval(confidence)
+    half_ns = (interval.high - interval.low) / 2
+    median_ns = float(np.median(sound_ns))
+    low_ns = max(0.0, median_ns - half_ns)  # no stage takes less than nothing
+    return Estimate(median_ns, low_ns, median_ns + half_ns, confidence)
 
 
 def _range(values: Floats) -> Estimate:

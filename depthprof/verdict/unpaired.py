@@ -15,7 +15,6 @@ from depthprof.records import (
     Policy,
     Result,
     Side,
-    Status,
     Workload,
 )
 from depthprof.stats.paired import shared_confidence
@@ -23,6 +22,7 @@ from depthprof.stats.rank_sum import fewest_launches
 from depthprof.verdict import compare_digests
 from depthprof.verdict.comparability import differences, differences_asked, is_same_code
 from depthprof.verdict.decision import decide
+from depthprof.verdict.exit_codes import gate_exit_code
 
 REMEDY = "more --processes or a quieter machine to both, or measure both now with --against"
 """What may decide what runs of two times do not."""
@@ -126,8 +126,8 @@ def gate_turns(judged: Result, baseline: str, candidate: str) -> Result:
         notes=tuple(dict.fromkeys(note for one in run.sides for note in one.notes)),
     )
     code = judged.exit_code
-    if code == EXIT_PASS and _undecidable(side):
-        code = EXIT_INCONCLUSIVE
+    if code != EXIT_REFUSED and side.comparison is not None:
+        code = gate_exit_code(side.comparison, side.verdicts, side.policy)
     return replace(judged, baseline=baseline, candidate=candidate, sides=(side,), exit_code=code)
 
 
@@ -160,6 +160,7 @@ def _side(
     return replace(
         decision,
         label=label,
+        exit_code=gate_exit_code(comparison, decision.verdicts, policy),
         is_same_code=is_same_code(*sides),
         launches=(baseline.launches_of(names[0]), candidate.launches_of(names[1])),
         fewest_launches=fewest_launches(shared),
@@ -178,22 +179,8 @@ def _problem(digest: Digest, side: str, what: str) -> str | None:
 def _exit_code(sides: Sequence[Decision], missing: Sequence[str]) -> int:
     if missing or not sides or any(side.differences or side.problem for side in sides):
         return EXIT_REFUSED
-    if any(_undecidable(side) for side in sides):
-        return EXIT_INCONCLUSIVE
     codes = {side.exit_code for side in sides}
-    for code in (EXIT_REFUSED, EXIT_SLOWER, EXIT_INCONCLUSIVE):
-        if code in codes:
-            return code
-    return EXIT_PASS
-
-
-def _undecidable(side: Decision) -> bool:
-    """Whether not one stage is decided: such a gate has seen nothing, whatever `fail_on` lets pass.
-
-    So has one in which a stage cannot be compared.
-    """
-    found = {verdict.status for verdict in side.verdicts}
-    return Status.INCOMPARABLE in found or found == {Status.INCONCLUSIVE}
+    return next((code for code in (EXIT_SLOWER, EXIT_INCONCLUSIVE) if code in codes), EXIT_PASS)
 
 
 def _name(side: Side) -> str:

@@ -44,11 +44,7 @@ PAIRS = {
         judged(Made(device_us={"d2h": 166})),  # 31 %
     ),
     "far_from_limit COPY_WORTH_NS": (tiny_copy(10.5), tiny_copy(9.5)),
-    "far_from_limit MEMORY_RATIO": (returning(2_100, 60_000), returning(2_000, 60_000)),
-    "far_from_limit HOST_WORTH_NS": (
-        returning(1_050, 60_000, work=SMALL),
-        returning(950, 60_000, work=SMALL),
-    ),
+    "far_from_limit MEMORY_RATIO": (returning(2_100, 20_000), returning(2_000, 20_000)),
     "far_from_limit HOST_WORTH_RATIO": (
         returning(606, 10_000, work=SMALL),  # 5.2 %
         returning(557, 10_000, work=SMALL),  # 4.8 %

@@ -379,7 +379,7 @@ def test_calibrate_saves_shows_and_is_used_by_compare(
     assert main(["calibrate", "v1", "--comparisons", "4", "--allow-constant"]) == 0
     shown = capsys.readouterr().out
     assert "4 comparisons of identical code, 2 of them with a placebo" in shown
-    assert "in forward is detectable in 60 s" in " ".join(shown.split())
+    assert "in forward is detectable in 90 s" in " ".join(shown.split())
     assert max(map(len, shown.splitlines())) <= int(columns)
     assert [plan.sides[1].placebo for plan in measured] == [False, True, False, True]
     assert all(not plan.sides[0].placebo for plan in measured)

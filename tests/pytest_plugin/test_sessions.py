@@ -11,7 +11,6 @@ import pytest
 from depthprof.pytest_plugin import session as sessions
 from depthprof.records import Failure, LeftOut, Policy
 from depthprof.runner import Plan
-from depthprof.stats.interim import Look
 from tests.pytest_plugin.sessions import LOADED, MINE, PLUGIN, Measured, Session
 from tests.pytest_plugin.sessions import STAGES as SUITE
 
@@ -82,7 +81,7 @@ def test_settings_of_the_project_are_used_and_options_go_before_them(
     (plan,) = measured.plans
     work = plan.sides[0].workload
     assert (work.model, work.input_size, work.batch) == ("base", 70, 3)
-    assert (plan.budget_s, plan.launch_count) == (7, 4)
+    assert (plan.budget_s, plan.fewest_processes) == (7, 4)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +92,7 @@ def test_settings_of_the_project_are_used_and_options_go_before_them(
         (["--benchmark-compare", "--benchmark-compare-fail=median:1000%"], "below 10"),
         (["--depth-batches=1,x"], 'has "x"'),
         (["--depth-device=tpu"], 'unknown device "tpu"'),
-        (["--benchmark-compare-fail=median:10%"], "without --benchmark-compare"),
+        (["--benchmark-compare-fail=median:10%"], "needs --benchmark-compare"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(
@@ -112,7 +111,7 @@ def test_the_old_names_of_processes_warn(
 ) -> None:
     pytester.makepyfile('def test_mine(depth_profile):\n    depth_profile("v1", launches=3)\n')
     session("--depth-launches=4").assert_outcomes(passed=1, warnings=2)
-    assert measured.plans[0].launch_count == 3
+    assert measured.plans[0].fewest_processes == 3
 
 
 @pytest.mark.usefixtures("measured")
@@ -219,7 +218,7 @@ def test_a_plan_is_measured_by_workers(
 
     def by_fake_workers(plan: Plan, policy: Policy) -> object:
         of = replace(plan, worker="tests.runner.fake_worker")
-        return judge(measure(of, lambda _: None, lambda *_, **__: Look.END), policy)
+        return judge(measure(of, lambda _: None, lambda _: True), policy)
 
     monkeypatch.setattr(sessions, "carried_out", by_fake_workers)
     pytester.makepyfile(

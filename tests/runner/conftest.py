@@ -12,6 +12,9 @@ from tests.runner.fake_worker import FakeWorker
 ASK_S = 0.0002
 """What a question to a worker takes in virtual time."""
 
+IMPORTS_S = 1.0
+"""What a worker's imports take in virtual time, side by side with those of others."""
+
 
 @pytest.fixture
 def virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,6 +27,7 @@ def virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
     class VirtualWorker:
         def __init__(self, *_: object) -> None:
             self._worker = FakeWorker(lambda: round(now_s[0] * 1e9), sleep)
+            self._ready_s = now_s[0] + IMPORTS_S
 
         def __enter__(self) -> "VirtualWorker":
             return self
@@ -33,6 +37,7 @@ def virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
         def ask(self, command: dict[str, Any], _: float) -> dict[str, Any]:
             sleep(ASK_S)
+            sleep(max(0.0, self._ready_s - now_s[0]))
             answer = self._worker.answer(json.loads(json.dumps(command)))
             if "error" in answer:
                 raise _refusal(answer)

@@ -1,9 +1,11 @@
 """A worker without torch whose sides do what their variant's name says. Run as a process.
 
-"ms:5" takes 5 ms a forward; "print" besides prints on standard output as a user's code may;
-"exit@3", "kill@3", "hang@3", "raise@3", "memory@3" do that at the third block; "@load" at loading,
-"@observe" when it is to be looked at, "@limits" when the limits are asked for. "shares@3" refuses
-to share its process. "threads:2" says that 2 threads of torch and 3 of OpenCV were in force.
+"ms:5" takes 5 ms a forward, "ms:5:2" 2 s to load besides, "cold:5" 3 s for its first iteration;
+"print" prints on standard output as a user's code may; "stays:5" has a network that cannot be
+moved. "exit@3", "kill@3", "hang@3", "raise@3", "memory@3" do that at the third block; "@load" at
+loading, "@observe" when it is to be looked at, "@limits" when the limits are asked for. "shares@3"
+refuses to share its process. "threads:2" says that 2 threads of torch and 3 of OpenCV were in
+force.
 """
 
 import json
@@ -50,10 +52,23 @@ class FakeWorker:
         self._now_ns, self._sleep = now_ns, sleep
         self._variants: dict[str, str] = {}
         self._blocks: dict[str, int] = {}
+        self.seeds: list[str] = []
+        self.prepared: list[str] = []
 
     def answer(self, command: dict[str, Any]) -> dict[str, Any]:
         answered: dict[str, Any] = getattr(self, command["command"])(command)
         return answered
+
+    def ready(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {}
+
+    def renew(self, command: dict[str, Any]) -> dict[str, Any]:
+        self.seeds.append(command["seed"])
+        return {"moved": not any(v.startswith("stays") for v in self._variants.values())}
+
+    def prepare(self, command: dict[str, Any]) -> dict[str, Any]:
+        self.prepared.append(command["side"])
+        return {}
 
     def load(self, command: dict[str, Any]) -> dict[str, Any]:
         self._variants |= {side["name"]: side["variant"] for side in command["sides"]}
@@ -63,10 +78,11 @@ class FakeWorker:
             side["name"]: {
                 **FACTS,
                 "workload": side["workload"],
-                "checked_ns": forward_ns(side["variant"]),
+                "checked_ns": checked_ns(side["variant"]),
             }
             for side in command["sides"]
         }
+        self._sleep(max(map(load_s, names), default=0.0))
         loaded = {"sides": facts, "environment": ENVIRONMENT, "memory_bytes": 20_000_000}
         return next((a for v in names if (a := act(v, "load"))), None) or loaded
 
@@ -106,6 +122,15 @@ class FakeWorker:
 def forward_ns(variant: str) -> int:
     words = variant.partition("@")[0].split(":")
     return int(float(words[1]) * 1e6) if len(words) > 1 else 1_000_000
+
+
+def checked_ns(variant: str) -> int:
+    return 3_000_000_000 if variant.startswith("cold") else forward_ns(variant)
+
+
+def load_s(variant: str) -> float:
+    words = variant.partition("@")[0].split(":")
+    return float(words[2]) if len(words) > 2 else 0.0
 
 
 def main() -> None:

@@ -95,6 +95,12 @@ def test_a_stage_that_raises_is_named(stage: str, kind: type[BaseException]) -> 
         Iteration(pipeline, device).block([["picture"]], 1)
     assert caught.value.stage == stage
     assert isinstance(caught.value.__cause__, kind)
+    if stage in ("preprocess", "h2d"):
+        with pytest.raises(StageFailed) as caught:
+            Iteration(pipeline, device).prepare(["picture"])
+        assert caught.value.stage == stage
+    else:
+        Iteration(pipeline, device).prepare(["picture"])
 
 
 def test_batches_are_taken_in_turn() -> None:

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from depthprof import errors
-from depthprof.runner.process import PADDING_VARIABLE, Layout, WorkerProcess, _environment
+from depthprof.runner.process import PADDING_VARIABLE, READY, Layout, WorkerProcess, _environment
 
 FAKE = "tests.runner.fake_worker"
 
@@ -95,6 +95,12 @@ def test_layouts_differ_and_are_drawn_from_the_seed() -> None:
     assert drawn[3] == Layout.drawn(Random("0/3"))
     sizes = {len(_environment(layout, None)[PADDING_VARIABLE]) for layout in drawn}
     assert len(sizes) > 10
+
+
+def test_every_worker_says_when_it_has_its_imports() -> None:
+    for module in (FAKE, SERVING):
+        with WorkerProcess(Layout(0, 0), module) as worker:
+            assert worker.ask({"command": READY}, 20.0) == {}
 
 
 SERVING = "tests.runner.serving_worker"

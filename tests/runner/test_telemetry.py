@@ -15,7 +15,6 @@ from depthprof.errors import BadInput
 from depthprof.records import UNKNOWN, Policy, Run, Telemetry, Workload, decode, encode
 from depthprof.runner import Plan, Progress, SidePlan, measure, telemetry
 from depthprof.runner.telemetry import RunTelemetry, Sampler, host_row
-from depthprof.stats.interim import Look
 from depthprof.system.nvml import GpuAddress
 from depthprof.verdict.activity import activity
 from depthprof.verdict.stretches import any_stretches
@@ -189,7 +188,7 @@ def plan(a: str, b: str, budget_s: float = 0.5, **options: object) -> Plan:
 
 
 def measured(of: Plan) -> Run:
-    return measure(of, lambda _: None, lambda *_, **__: Look.GO_ON)
+    return measure(of, lambda _: None, lambda _: False)
 
 
 def test_a_run_has_readings_within_its_turns_and_keeps_them() -> None:
@@ -227,7 +226,7 @@ def test_ctrl_c_ends_telemetry_too() -> None:
         if progress.pairs == 3:
             raise KeyboardInterrupt
 
-    run = measure(plan("ms:1", "ms:1", 30), interrupt, lambda *_, **__: Look.GO_ON)
+    run = measure(plan("ms:1", "ms:1", 30), interrupt, lambda _: False)
     assert run.ended == "interrupted"
     assert run.telemetry is not None
     assert threads() == []
@@ -239,7 +238,7 @@ def test_a_refused_run_leaves_no_thread() -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        measure(plan("ms:1", "ms:1"), interrupt, lambda *_, **__: Look.GO_ON)
+        measure(plan("ms:1", "ms:1"), interrupt, lambda _: False)
     assert threads() == []
 
 

@@ -11,7 +11,7 @@ from depthprof.verdict.decision import judge
 from tests.runner.test_schedule import measured, plan
 
 
-def test_a_run_takes_turns_in_every_launch_and_spends_its_budget() -> None:
+def test_a_run_measures_in_every_process_and_spends_its_budget() -> None:
     run, told = measured(plan("ms:2", "ms:4"))
     assert run.ended == "budget"
     assert [item.index for item in run.launches] == [0, 1, 2]
@@ -21,10 +21,11 @@ def test_a_run_takes_turns_in_every_launch_and_spends_its_budget() -> None:
     per_block = {item.index: item.iterations_per_block for item in run.launches}
     assert all(count == 2 * per_block[int(where[0])] for where, count in blocks.items())
     spent_s = run.samples.host_ns[judged].sum() / 1e9
-    assert 0.3 <= spent_s <= 1.0
+    assert 0.1 <= spent_s <= 1.2
+    assert all(item.segments and item.new_layouts for item in run.launches)
     assert {item.phase for item in told} == {"starting", "warming up", "measuring"}
     assert told[-1].pairs == len(blocks) - 1  # told after each block, the last turn not yet over
-    assert told[-1].left_s < told[0].left_s == 0.6
+    assert told[-1].left_s < told[0].left_s <= 0.6
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from depthprof.records import STAGES, Launch, Run
+from depthprof.records import STAGES, Run
 from scripts import gpu_acceptance, gpu_same, overhead, telemetry_cost
 from scripts.gpu_acceptance import NOT_RUN, TIMED_OUT, Outcome, keep_reports, readme, run_check
 from scripts.gpu_checks import ROOT, TOTAL_S, Check, checks, described
@@ -166,9 +167,7 @@ def test_the_interval_is_wilsons(hits: int, more: int) -> None:
 def turned(turns: int, launches: int = 3) -> Run:
     """A run of identical code whose launches say how many turns they took."""
     run = simulated(turns=turns, launches=launches)
-    made = tuple(Launch(n, (0,), 0.0, 0.0, (1, 1), "settled", 1, turns) for n in range(launches))
-    values = {name: getattr(run, name) for name in Run.__dataclass_fields__}
-    return Run(**{**values, "launches": made})
+    return replace(run, launches=tuple(replace(one, turns=turns) for one in run.launches))
 
 
 @settings(max_examples=20)

@@ -25,7 +25,7 @@ from depthprof.verdict.activity import activity
 from depthprof.verdict.decision import judge
 from depthprof.verdict.evidence import evidence
 from depthprof.verdict.noise import calibrate
-from depthprof.verdict.stopping import look_at
+from depthprof.verdict.stopping import may_end
 from depthprof.verdict.unpaired import gate_digests, gate_turns
 from tests.advice.made import SLOW_SIDES, judged
 from tests.runs import simulated
@@ -91,7 +91,7 @@ def _same(model: str) -> Policy:
 def test_an_interim_analysis_gathers_the_evidence_once() -> None:
     for run in (simulated(turns=9), judged(SLOW_SIDES[0]).run):
         with calls(evidence, find) as counted:
-            look_at(run, POLICY)
+            may_end(run, POLICY)
         assert counted == {"evidence": 1}
 
 

@@ -1,6 +1,7 @@
 """From runs whose truth is known to comparisons and verdicts."""
 
 import itertools
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from depthprof.records import (
     WARM_UP_TURN,
     Comparison,
     Estimate,
+    Grounds,
     Policy,
     Run,
     StageComparison,
@@ -22,15 +24,15 @@ from depthprof.records import (
     Workload,
 )
 from depthprof.runner.iteration import Iteration
-from depthprof.stats.interim import LAUNCH_LOOKS, MORE_LAUNCHES, Look, first_launches, launch_share
-from depthprof.stats.paired import FEWEST_LAUNCHES, student_quantile
 from depthprof.verdict import compare
-from depthprof.verdict.decision import decide, decide_stage, judge
+from depthprof.verdict.decision import decide, decide_stage, judge, verdicts_of
 from depthprof.verdict.evidence import evidence
+from depthprof.verdict.exit_codes import could_explain, exit_code, gate_exit_code
 from depthprof.verdict.pairing import pair_blocks
-from depthprof.verdict.stopping import look_at, undecided
+from depthprof.verdict.stopping import may_end
+from depthprof.verdict.undecided import needs, pairs_needed
 from tests.fakes import VirtualDevice, VirtualPipeline
-from tests.runs import places_of, run_of_blocks, simulated, with_samples
+from tests.runs import places_of, processes_of, run_of_blocks, simulated, with_samples
 
 POLICY = Policy()
 
@@ -111,23 +113,23 @@ def test_one_undecided_stage_does_not_hide_what_was_found() -> None:
     run = simulated(turns=20, change={"return": 0.2})
     noise = np.random.default_rng(3).lognormal(0, 1, len(run.samples))
     spans = run.samples.host_ns.copy()
-    spans[:, STAGES.index("postprocess")] = 60_000 * noise
+    spans[:, STAGES.index("preprocess")] = 1_300_000 * noise
     run = replace(run, samples=replace(run.samples, host_ns=spans))
     judged = judge(run, POLICY)
     assert judged.judgement is not None
     said = judged.judgement.sentence
     assert said.startswith("No stage of v2 is found slower; return is faster")
-    assert said.endswith("; not decided: postprocess.")
-    assert judged.exit_code == 3
+    assert said.endswith("; not decided: preprocess.")
+    assert judged.exit_code == 0  # it could not explain a change of the whole
 
 
 def test_too_few_pairs_decide_nothing_however_clear() -> None:
-    judged = judge(simulated(turns=2, launches=3, change={"forward": 50.0}), POLICY)
+    judged = judge(simulated(turns=1, launches=5, change={"forward": 50.0}), POLICY)
     assert judged.judgement is not None
     verdict = judged.judgement.verdict("forward")
     assert verdict.status is Status.INCONCLUSIVE
     assert verdict.reason.code == "too_few_pairs"
-    assert "fewer than 10 can decide nothing" in verdict.reason.text
+    assert "fewer than 6 can decide nothing" in verdict.reason.text
     assert judged.exit_code == 3
 
 
@@ -136,80 +138,103 @@ def test_noise_is_inconclusive_and_neither_same_nor_slower() -> None:
     assert found["forward"] is Status.INCONCLUSIVE
 
 
-def test_launches_that_disagree_decide_nothing() -> None:
-    run = simulated(turns=30, launches=5, noise=0.001, launch_change=[3, 3, 3, 3, 0.99])
-    judged = judge(run, POLICY)
-    assert judged.judgement is not None
-    assert judged.comparison is not None
-    verdict = judged.judgement.verdict("forward")
-    assert (verdict.status, verdict.reason.code) == (Status.INCONCLUSIVE, "launches_disagree")
-    assert "3.00, 3.00, 3.00, 3.00, 0.990" in verdict.reason.text
-    assert look_at(run, POLICY) is not Look.GO_ON  # more turns would not tell more
-    row = replace(judged.comparison.stage("forward"), ratio=Estimate(3, 2, 4, 0.99))
-    row = replace(row, difference_ns=Estimate(1e8, 9e7, 2e8, 0.99))
-    assert decide_stage(row, POLICY)[1].code == "launches_disagree"
-
-
-def test_launches_that_scatter_decide_nothing_and_more_would_tell() -> None:
-    run = simulated(turns=30, noise=0.001, launch_change=[1.2, 1.1, 0.9, 1.15, 0.95, 1.05])
-    judgement = judge(run, POLICY).judgement
-    assert judgement is not None
-    verdict = judgement.verdict("forward")
-    assert (verdict.status, verdict.reason.code) == (Status.INCONCLUSIVE, "launches_scatter")
-    assert "more --processes" in verdict.reason.text
-
-
-def test_what_all_pairs_of_a_launch_share_is_no_evidence() -> None:
-    # Found by measuring: copies of a megabyte differ by 3 to 8 % from layout to layout. Result by
-    # its 988 pairs alone, identical code was FASTER by 11 %, 9 to 13 %.
+def test_what_all_pairs_of_a_layout_share_is_no_evidence() -> None:
+    # Found by measuring: copies of a megabyte differ by 3 to 8 % from layout to layout. By its 988
+    # pairs alone, identical code was FASTER by 11 %, 9 to 13 %.
     shifts = [0.93, 0.96, 0.83, 0.97, 0.9, 0.99]
-    run = simulated(turns=60, noise=0.01, launch_change=shifts)
+    run = simulated(turns=60, noise=0.01, launch_change=shifts, pairs_per_segment=None)
     row = compare(run, POLICY).stage("forward")
-    assert row.within is not None
     assert row.ratio is not None
-    assert row.within.high < 1 / 1.03
     assert row.ratio.high > 1 / 1.03
     assert judge(run, POLICY).exit_code == 3
 
 
-@pytest.mark.parametrize("launches", [1, 2])
-def test_few_launches_decide_only_what_no_layout_can_do(launches: int) -> None:
-    run = simulated(turns=30, launches=launches, change={"forward": 3.0, "return": 1.3})
+def test_processes_that_differ_are_the_units_of_a_row() -> None:
+    shifts = [0.93, 0.96, 0.83, 0.97, 0.9, 0.99]
+    row = compare(simulated(turns=60, noise=0.01, launch_change=shifts), POLICY).stage("forward")
+    assert (row.grounds.unit, row.grounds.units) == ("process", 6)
+    alike = compare(simulated(turns=20, noise=0.01), POLICY).stage("forward")
+    assert (alike.grounds.unit, alike.grounds.units) == ("layout", 120)
+    said = judge(simulated(turns=60, noise=0.01, launch_change=shifts), POLICY).judgement
+    assert said is not None
+    assert "or more --processes: they differ" in said.verdict("forward").reason.text
+
+
+def test_few_layouts_tell_large_changes_only() -> None:
+    run = simulated(turns=1, noise=0.001, change={"forward": 3.0, "preprocess": 1.2})
+    found = statuses(run)
+    assert found["forward"] is Status.SLOWER
+    assert found["preprocess"] is Status.INCONCLUSIVE
     judgement = judge(run, POLICY).judgement
     assert judgement is not None
-    assert judgement.verdict("forward").status is Status.SLOWER
-    assert judgement.verdict("return").reason.code == "too_few_launches"
-    assert judgement.verdict("preprocess").status is Status.INCONCLUSIVE
-    # While launches follow each other, this one has been heard.
-    assert look_at(run, POLICY) is Look.END
+    assert judgement.verdict("preprocess").reason.code == "too_few_layouts"
+    assert "needs about 10 pairs" in judgement.verdict("preprocess").reason.text
+    detectable = dict(judgement.detectable)
+    assert detectable["preprocess"] > 0.25
+    assert statuses(simulated(turns=2, noise=0.001, change={"preprocess": 1.2}))["preprocess"] is (
+        Status.SLOWER
+    )
 
 
-def test_launches_that_disagree_by_a_little_do_not_hide_a_clear_case() -> None:
-    # Found by measuring: with 11 pairs over six launches, one of them with an outlier, a stage six
+@pytest.mark.parametrize("processes", [1, 2])
+def test_few_processes_tell_large_changes_only(processes: int) -> None:
+    change = {"forward": 3.0, "preprocess": 1.2}
+    found = statuses(simulated(turns=30, launches=processes, noise=0.001, change=change))
+    assert found["forward"] is Status.SLOWER
+    assert found["preprocess"] is Status.INCONCLUSIVE
+
+
+def test_a_process_that_disagrees_by_a_little_does_not_hide_a_clear_case() -> None:
+    # Found by measuring: with 11 pairs over six processes, one of them with an outlier, a stage six
     # times as long had the interval 0.7 to 18.9.
-    run = simulated(turns=2, noise=0.01, change={"return": 6.0}, launch_change=[1, 1, 1, 1, 1, 0.3])
-    row = compare(run, POLICY).stage("return")
-    assert row.ratio is not None
-    assert row.ratio.low > 1.5
-    assert judge(run, POLICY).judgement.verdict("return").status is Status.SLOWER  # type: ignore[union-attr]
+    run = simulated(turns=4, noise=0.01, change={"return": 6.0}, launch_change=[1, 1, 1, 1, 1, 0.7])
+    assert statuses(run)["return"] is Status.SLOWER
+
+
+def test_every_row_has_one_estimate() -> None:
+    run = simulated(turns=9, noise=0.05, layout_noise=0.02, change={"forward": 1.1})
+    for row in compare(run, POLICY).stages:
+        assert row.ratio is not None
+        assert row.grounds.change is not None
+        assert row.grounds.same is not None
+        values = {row.ratio.value, row.grounds.change.value, row.grounds.same.value}
+        assert len(values) == 1
+        middle = (row.ratio.low * row.ratio.high) ** 0.5
+        assert middle == pytest.approx(row.ratio.value)
+
+
+def test_the_interval_that_is_shown_holds_for_its_row() -> None:
+    # 100 runs x 6 rows of identical code; rows of a run are independent but the total. Of 600 rows
+    # 570 are expected to hold the truth, fewer than 553 or more than 587 have a chance of 0.1 %.
+    held = rows = 0
+    for seed in range(100):
+        run = simulated(turns=5, noise=0.03, layout_noise=0.01, seed=seed)
+        for row in compare(run, POLICY).stages:
+            if row.stage not in (TOTAL, "sync") and row.ratio is not None:
+                held += row.ratio.low <= 1 <= row.ratio.high
+                rows += 1
+    assert rows == 600
+    assert 553 <= held <= 592  # the guard makes some intervals wider than they need be
 
 
 @pytest.mark.parametrize("launch_sd", [0.0, 0.01, 0.05])
 def test_identical_code_is_not_slower_whatever_layouts_do(launch_sd: float) -> None:
-    # Of 40 runs x 8 stages at most 3 may alarm at a rate of 0.6 %; every look is taken.
+    # Of 40 runs x 8 stages one alarm has a chance of 1 %; early analyses are taken too.
     alarms = 0
     for seed in range(40):
         random = np.random.default_rng(1_000 + seed)
         shifts = np.exp(random.normal(0, launch_sd, 6)).tolist()
-        for turns in (2, 3, 7, 16):
-            run = simulated(turns=turns, noise=0.01, launch_change=shifts, seed=seed)
+        for turns in (1, 3, 8, 16):
+            ended = "budget" if turns == 16 else "decided"
+            known = {"noise": 0.02, "layout_noise": launch_sd, "ended": ended}
+            run = simulated(turns=turns, launch_change=shifts, seed=seed, **known)
             judgement = judge(run, POLICY).judgement
             assert judgement is not None
             found = {verdict.status for verdict in judgement.verdicts}
             if found & {Status.SLOWER, Status.FASTER}:
                 alarms += 1
                 break
-    assert alarms <= 3
+    assert alarms <= 1
 
 
 @pytest.mark.parametrize(
@@ -218,6 +243,7 @@ def test_identical_code_is_not_slower_whatever_layouts_do(launch_sd: float) -> N
         (("slower", "inconclusive"), 1, 3),
         (("slower",), 1, 0),
         (("inconclusive",), 0, 3),
+        (("undecided",), 0, 3),
         ((), 0, 0),
     ],
 )
@@ -226,7 +252,7 @@ def test_exit_codes_follow_fail_on(
 ) -> None:
     policy = Policy(fail_on=fail_on)
     assert judge(simulated(turns=20, change={"forward": 2.0}), policy).exit_code == slower_code
-    assert judge(simulated(turns=1), policy).exit_code == unsure_code
+    assert judge(simulated(turns=1, noise=0.3), policy).exit_code == unsure_code
 
 
 def test_unlike_batches_are_compared_per_picture() -> None:
@@ -251,7 +277,7 @@ def test_warm_up_and_partnerless_blocks_are_left_out_and_counted() -> None:
 
 def test_iterations_of_a_block_are_no_evidence_of_their_own() -> None:
     # 30 blocks of 12 iterations; blocks differ as much as iterations do. The median's interval
-    # promises 99.4 %; taken over iterations it missed in 20 % of cases.
+    # promises 95 %; taken over iterations it missed in 20 % of cases even of 99.4 %.
     missed = 0
     for seed in range(100):
         run = simulated(turns=5, iterations=12, noise=0.01, seed=seed)
@@ -261,7 +287,7 @@ def test_iterations_of_a_block_are_no_evidence_of_their_own() -> None:
         run = replace(run, samples=replace(run.samples, host_ns=spans))
         summary = compare(run, POLICY).stage("forward").baseline
         missed += not summary.median_ns.low <= 56_000_000 <= summary.median_ns.high
-    assert missed <= 3
+    assert missed <= 12
 
 
 def test_a_block_counts_once_whatever_its_iterations() -> None:
@@ -294,7 +320,7 @@ def virtual_run(**candidate_ns: int) -> Run:
             host.append([b - a for a, b in itertools.pairwise(marks)])
             device.append(block.device_ns[0])
     assert run is not None
-    made = with_samples(run, places, host)
+    made = replace(with_samples(run, places, host), launches=processes_of(3, range(12)))
     samples = replace(made.samples, device_ns=np.asarray(device))
     return replace(made, samples=samples)
 
@@ -348,57 +374,122 @@ def test_a_profile_has_every_stage_and_its_share() -> None:
 
 
 def test_measuring_may_end_once_every_stage_is_decided() -> None:
-    assert look_at(simulated(turns=100, noise=0.01), POLICY) is Look.END
-    assert look_at(simulated(turns=9, noise=0.001, change={"forward": 2}), POLICY) is Look.END
-    assert look_at(simulated(turns=5, noise=0.2), POLICY) is Look.GO_ON
-    assert look_at(simulated(turns=1, noise=0.0), POLICY) is Look.GO_ON
+    assert may_end(simulated(turns=100, noise=0.01, ended="decided"), POLICY)
+    doubled = simulated(turns=9, noise=0.001, change={"forward": 2}, ended="decided")
+    assert may_end(doubled, POLICY)
+    assert not may_end(simulated(turns=5, noise=0.2, ended="decided"), POLICY)
+    assert not may_end(simulated(turns=1, noise=0.0, ended="decided"), POLICY)  # 6 layouts
 
 
-def test_more_launches_are_asked_for_where_they_would_decide() -> None:
-    slightly = [0.97, 1.03, 0.98, 1.02, 1.0, 1.0]
-    run = simulated(turns=60, noise=0.005, launch_change=slightly)
-    assert look_at(run, POLICY, may_grow=True) is Look.MORE_LAUNCHES
-    assert look_at(run, POLICY, may_grow=False) is Look.SCATTERED
-    clear = simulated(turns=60, noise=0.005, launch_change=slightly, change={"forward": 2.0})
-    assert look_at(clear, POLICY, may_grow=True) is not Look.MORE_LAUNCHES
-    hopeless = [0.8, 1.2, 0.9, 1.1, 1.0, 1.0]
-    run = simulated(turns=60, noise=0.005, launch_change=hopeless)
-    assert look_at(run, POLICY, may_grow=True) is Look.SCATTERED
-    more = simulated(turns=60, launches=16, noise=0.005, launch_change=slightly * 2 + [1.0] * 4)
-    assert undecided(compare(more, POLICY), POLICY) == []
+def test_a_clear_culprit_ends_it_early_only_where_that_was_asked_for() -> None:
+    run = simulated(turns=1, noise=0.005, change={"return": 9.0}, ended="decided")
+    assert may_end(run, POLICY, "culprit")
+    assert may_end(run, POLICY, "exit code")
+    assert not may_end(run, POLICY, "decided")  # is it the model too?
+    small = replace(noisy_stage("postprocess", 300_000, 1.2, turns=20), ended="decided")
+    assert statuses(small)["postprocess"] is Status.INCONCLUSIVE
+    assert may_end(small, POLICY, "exit code")
+    assert not may_end(small, POLICY, "decided")
+    lax = Policy(fail_on=("inconclusive",))
+    assert not may_end(run, lax, "exit code")
 
 
-def test_launches_scatter_where_layouts_do_not_where_pairs_do() -> None:
-    slightly = [0.97, 1.03, 0.98, 1.02, 1.0, 1.0]
-    run = simulated(turns=60, noise=0.005, launch_change=slightly)
-    assert compare(run, POLICY).stage("forward").scatters
-    assert not compare(simulated(turns=60, noise=0.005), POLICY).stage("forward").scatters
+def test_a_culprit_is_not_clear_while_a_larger_one_is_possible() -> None:
+    run = simulated(turns=1, noise=0.005, change={"return": 9.0}, ended="decided")
+    spans = run.samples.host_ns.astype(float)
+    spans[:, STAGES.index("forward")] *= np.random.default_rng(2).lognormal(0, 0.4, len(spans))
+    noisy = replace(run, samples=replace(run.samples, host_ns=spans.astype(np.int64)))
+    assert statuses(noisy)["return"] is Status.SLOWER
+    assert not may_end(noisy, POLICY, "culprit")
 
 
-def test_more_launches_have_a_share_of_the_error_of_their_own() -> None:
-    for shared in (True, False):
-        first = first_launches(shared=shared)
-        both = launch_share(first, shared=shared) + launch_share(first + 1, shared=shared)
-        assert both * LAUNCH_LOOKS == pytest.approx(1)
-        assert launch_share(3, shared=shared) == launch_share(first, shared=shared)
-        assert launch_share(first + 1, shared=shared, may_grow=False) * LAUNCH_LOOKS == 1
+def test_a_run_ended_by_its_budget_is_judged_by_what_early_analyses_left() -> None:
+    run = simulated(turns=5, noise=0.01)
+    early = compare(replace(run, ended="decided"), POLICY)
+    last = compare(run, POLICY)
+    assert (early.analysis, last.analysis) == (5, 0)  # 32 segments are scheduled after 21
+    assert compare(replace(run, schema=5, ended="interrupted"), POLICY).analysis == 0
+    for at_once, later in zip(early.stages, last.stages, strict=True):
+        assert at_once.ratio == later.ratio
+        assert at_once.grounds.change is not None
+        assert later.grounds.change is not None
+        assert at_once.grounds.change.low < later.grounds.change.low
+        assert at_once.grounds.same is not None  # 30 layouts, 12 suffice
+    few = compare(simulated(turns=1, ended="decided"), POLICY)
+    assert all(row.grounds.same is None for row in few.stages)
 
 
-@pytest.mark.parametrize("shared", [True, False])
-def test_launches_that_were_asked_for_never_make_an_interval_wider(shared: bool) -> None:
-    widths = [
-        student_quantile(n - 1, 1 - 0.05 / 8 * launch_share(n, shared=shared, may_grow=False))
-        / n**0.5
-        for n in range(FEWEST_LAUNCHES, 40)
-    ]
-    assert widths == sorted(widths, reverse=True)
-    usual = first_launches(shared=shared)
-    grown = usual + MORE_LAUNCHES
-    of_run = [
-        student_quantile(n - 1, 1 - 0.05 / 8 * launch_share(n, shared=shared)) / n**0.5
-        for n in (usual, grown)
-    ]
-    assert of_run == sorted(of_run, reverse=True)
+def noisy_stage(stage: str, length_ns: float, sd: float, turns: int = 20) -> Run:
+    """A quiet run with one stage of another length, which scatters much from pair to pair."""
+    run = simulated(turns=turns, noise=0.001)
+    spans = run.samples.host_ns.copy()
+    drawn = np.random.default_rng(4).lognormal(0, sd, len(spans))
+    spans[:, STAGES.index(stage)] = length_ns * drawn
+    return with_samples(run, places_of(run), spans.tolist())
+
+
+def test_a_stage_that_cannot_matter_is_negligible_and_passes() -> None:
+    run = noisy_stage("postprocess", 300_000, 0.6)  # 0.5 % of an iteration of 64 ms
+    judged = judge(run, POLICY)
+    assert judged.judgement is not None
+    verdict = judged.judgement.verdict("postprocess")
+    assert (verdict.status, verdict.reason.code) == (Status.NEGLIGIBLE, "negligible")
+    assert "whatever it does is at most 0." in verdict.reason.text
+    assert judged.exit_code == 0
+    assert "in every stage that matters" in judged.judgement.sentence
+    assert may_end(replace(run, ended="decided"), POLICY)
+
+
+def test_a_stage_that_is_surely_slower_is_so_however_small() -> None:
+    run = simulated(turns=20, change={"return": 6.0})
+    spans = run.samples.host_ns.copy()
+    spans[:, STAGES.index("return")] //= 10  # 42 us of 64 ms against 252 us: 0.3 % more
+    small = with_samples(run, places_of(run), spans.tolist())
+    assert statuses(small)["return"] is Status.SLOWER
+    assert judge(small, POLICY).exit_code == 1
+
+
+def test_a_change_of_one_percent_of_the_iteration_is_hardly_ever_negligible() -> None:
+    # preprocess is a ninth of the iteration: +9 % of it are 1 %. At most 2 of 100 are expected.
+    called = 0
+    for seed in range(100):
+        run = simulated(turns=5, noise=0.15, change={"preprocess": 1.09}, seed=seed)
+        called += statuses(run)["preprocess"] in (Status.NEGLIGIBLE, Status.SAME)
+    assert called <= 5
+
+
+def test_an_undecided_stage_fails_only_where_it_could_explain_a_change_of_the_whole() -> None:
+    small = noisy_stage("postprocess", 300_000, 1.5, turns=4)
+    comparison = compare(small, POLICY)
+    verdicts = verdicts_of(comparison, POLICY)
+    status = {verdict.stage: verdict.status for verdict in verdicts}
+    assert status["postprocess"] is Status.INCONCLUSIVE
+    assert not could_explain(comparison, "postprocess", POLICY)
+    assert could_explain(comparison, TOTAL, POLICY)
+    assert exit_code(comparison, verdicts, POLICY) == 0
+    assert gate_exit_code(comparison, verdicts, POLICY) == 0
+    every = Policy(fail_on=("slower", "undecided"))
+    assert exit_code(comparison, verdicts, every) == 3
+    large = noisy_stage("preprocess", 7_000_000, 2.0, turns=4)
+    assert could_explain(compare(large, POLICY), "preprocess", POLICY)
+    assert judge(large, POLICY).exit_code == 3
+
+
+def test_an_undecided_stage_says_how_many_pairs_would_decide_it() -> None:
+    run = noisy_stage("preprocess", 7_000_000, 0.3, turns=10)
+    judgement = judge(run, POLICY).judgement
+    assert judgement is not None
+    verdict = judgement.verdict("preprocess")
+    assert verdict.status is Status.INCONCLUSIVE
+    found = re.fullmatch(
+        r"ratio [\d.]+ - [\d.]+; needs about ([\d,]+) pairs(.*)", verdict.reason.text
+    )
+    assert found is not None
+    pairs = int(found[1].replace(",", ""))
+    more = noisy_stage("preprocess", 7_000_000, 0.3, turns=2 * pairs // 6)
+    assert statuses(more)["preprocess"] in (Status.SAME, Status.NEGLIGIBLE)
+    fewer = noisy_stage("preprocess", 7_000_000, 0.3, turns=pairs // 4 // 6)
+    assert statuses(fewer)["preprocess"] is Status.INCONCLUSIVE
 
 
 SUMMARY = StageSummary(Estimate(1e6, 9e5, 1.1e6, 0.99), (9e5, 1.1e6), 0.5, 1e6, None)
@@ -407,16 +498,18 @@ SUMMARY = StageSummary(Estimate(1e6, 9e5, 1.1e6, 0.99), (9e5, 1.1e6), 0.5, 1e6, 
 @st.composite
 def stage_comparisons(draw: st.DrawFn) -> StageComparison:
     ratio = sorted(draw(st.lists(st.floats(0.2, 5), min_size=3, max_size=3)))
-    difference = [1e6 * (value - 1) for value in ratio]
+    shown = Estimate(ratio[1], ratio[0], ratio[2], 0.95)
+    return row_of(shown, only_large=draw(st.booleans()))
+
+
+def row_of(ratio: Estimate, *, only_large: bool = False, median_ns: float = 1e6) -> StageComparison:
+    """A row whose intervals are all alike."""
+    ends = (median_ns * (one - 1) for one in (ratio.value, ratio.low, ratio.high))
+    difference = Estimate(*ends, ratio.confidence)
+    grounds = Grounds(ratio, ratio, difference, 0.01, 20, "layout", only_large)
+    summary = replace(SUMMARY, median_ns=Estimate(median_ns, median_ns, median_ns, 0.95))
     return StageComparison(
-        "forward",
-        "host",
-        SUMMARY,
-        SUMMARY,
-        Estimate(ratio[1], ratio[0], ratio[2], 0.99),
-        Estimate(difference[1], difference[0], difference[2], 0.99),
-        (ratio[1],) * 3,
-        20,
+        "forward", "host", summary, summary, ratio, difference, (ratio.value,) * 3, 20, grounds
     )
 
 
@@ -435,11 +528,11 @@ def test_every_verdict_is_backed_by_the_whole_interval(
         assert row.ratio.value > 1 + threshold
         assert (row.ratio.low - 1) * row.baseline.median_ns.value > floor / 3
         assert row.difference_ns.value > floor
+        assert row.ratio.low > 1.25 or not row.grounds.only_large
     if status is Status.FASTER:
         assert row.ratio.high < 1 / (1 + threshold / 3)
         assert row.ratio.value < 1 / (1 + threshold)
-        assert (row.ratio.high - 1) * row.baseline.median_ns.value < -floor / 3
-        assert row.difference_ns.value < -floor
+        assert row.ratio.high < 1 / 1.25 or not row.grounds.only_large
     if status is Status.SAME:
         inside = 1 / (1 + threshold) <= row.ratio.low and row.ratio.high <= 1 + threshold
         below = max(abs(row.difference_ns.low), abs(row.difference_ns.high)) <= floor
@@ -456,33 +549,45 @@ def test_a_stricter_threshold_never_makes_a_slower_stage_pass(
     assert not (lax is Status.SLOWER and strict is not Status.SLOWER)
 
 
-@pytest.mark.parametrize(
-    ("ratio", "difference", "said"),
-    [
-        ((1.02, 1.025, 1.04), (2e5, 2.5e5, 4e5), "a change, but neither surely within 3 % nor"),
-        ((1.02, 1.2, 1.4), (2e3, 4e3, 6e3), "the difference, 4.00 us, is within 5.00 us"),
-        ((0.9, 1.2, 1.4), (-1e5, 2e5, 4e5), "neither within 3 % nor clear of"),
-    ],
-)
-def test_an_undecided_stage_says_what_is_lacking(
-    ratio: tuple[float, ...], difference: tuple[float, ...], said: str
-) -> None:
-    estimates = [Estimate(x[1], x[0], x[2], 0.99) for x in (ratio, difference)]
-    row = StageComparison("forward", "host", SUMMARY, SUMMARY, *estimates, (1.2,) * 6, 20)
-    status, reason = decide_stage(row, POLICY)
-    assert status is Status.INCONCLUSIVE
-    assert said in reason.text
-
-
-def test_launches_of_unlike_levels_do_not_hide_a_change() -> None:
+def test_processes_of_unlike_levels_do_not_hide_a_change() -> None:
     # Found by measuring: +10 % had the ratio 1.037 to 1.231 and the difference -52 us to 123 us.
-    estimates = Estimate(1.105, 1.037, 1.231, 0.99), Estimate(18_900.0, -52_400.0, 123_500.0, 0.99)
-    row = StageComparison("forward", "host", SUMMARY, SUMMARY, *estimates, (1.2,) * 6, 20)
+    row = row_of(Estimate(1.105, 1.037, 1.231, 0.99))
+    wide = Estimate(18_900.0, -52_400.0, 123_500.0, 0.99)
+    row = replace(row, difference_ns=wide, grounds=replace(row.grounds, same_ns=wide))
     assert decide_stage(row, POLICY)[0] is Status.SLOWER
     short = replace(SUMMARY, median_ns=Estimate(4e4, 3e4, 5e4, 0.99))  # 3.7 % of 40 us: 1.5 us
-    status, reason = decide_stage(replace(row, baseline=short), POLICY)
-    assert status is Status.INCONCLUSIVE
-    assert "at least 1.48 us, is not clear of 1.67 us" in reason.text
+    assert decide_stage(replace(row, baseline=short), POLICY)[0] is Status.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.5, "about 40 pairs (20 s)"), (None, "about 40 pairs"), (90, "60 min)")]
+)
+def test_what_is_needed_is_said_in_pairs_and_time(seconds: float | None, said: str) -> None:
+    assert said in needs(40, seconds)
+
+
+def test_what_is_needed_grows_with_the_square_of_the_width() -> None:
+    same = pairs_needed(row_of(Estimate(1.0, 0.97, 1 / 0.97, 0.95)), POLICY)
+    wide = pairs_needed(row_of(Estimate(1.0, 0.9, 1 / 0.9, 0.95)), POLICY)
+    assert same == 22  # 3.05 % is to be 2.96 %
+    assert wide == 260
+    near = pairs_needed(row_of(Estimate(1.03, 0.97, 1.09, 0.95)), POLICY)  # at the threshold itself
+    assert near is not None
+    assert 20 < near < 1_000
+    assert pairs_needed(replace(row_of(Estimate(1.0, 0.9, 1.1, 0.9)), ratio=None), POLICY) is None
+
+
+def test_more_pairs_are_needed_than_were_taken_and_as_many_as_make_a_stage_negligible() -> None:
+    # Found by measuring: of 8 pairs the ratio was 0.87 (0.45 to 1.70), the difference -5.2 ms
+    # (-19.6 to 9.2 ms) of 2.63 s, and the line said that about 8 pairs were needed.
+    row = row_of(Estimate(0.87, 0.157, 4.84, 0.998))
+    same, same_ns = Estimate(0.87, 0.447, 1.695, 0.9), Estimate(-5.2e6, -19.6e6, 9.2e6, 0.9)
+    few = replace(row.grounds, same=same, same_ns=same_ns, units=8, only_large=True)
+    row = replace(row, pairs=8, grounds=few)
+    needed = pairs_needed(row, POLICY, whole_ns=2.63e9)
+    assert needed == 27  # a half-width of 14.4 ms is to be 7.95 ms
+    near = replace(few, same_ns=Estimate(0.0, -13.2e6, 13.2e6, 0.9))
+    assert pairs_needed(replace(row, grounds=near), POLICY, whole_ns=2.63e9) == 9
 
 
 def test_decide_needs_no_run() -> None:

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depthprof.records import STAGES, TOTAL, Policy, Result, Run, Status, Workload
-from depthprof.stats.interim import SEPARATE_LAUNCHES, Look
-from depthprof.stats.paired import FEWEST_SEPARATE, fewest_processes
+from depthprof.stats.interim import PROCESSES
 from depthprof.verdict import compare
 from depthprof.verdict.decision import judge
-from depthprof.verdict.stopping import look_at
-from tests.runs import TYPICAL_NS, recorder_of, with_samples
+from depthprof.verdict.grounds import FEWEST_SEPARATE
+from depthprof.verdict.stopping import may_end
+from tests.runs import TYPICAL_NS, processes_of, recorder_of, with_samples
 
 POLICY = Policy(threshold_ratio=0.05)
 CHANGED = (Status.SLOWER, Status.FASTER)
@@ -55,7 +55,7 @@ def separate(
     places = [(process, turn, 2 * turn + side, side, 0) for process, turn, side in blocks]
     run = recorder_of([Workload(), Workload()]).run(1.0, "budget")
     run = with_samples(run, places, rows.reshape(-1, len(STAGES)))
-    return replace(run, shared=False, may_grow=False)
+    return replace(run, shared=False, launches=processes_of(processes, range(turns)))
 
 
 def statuses(judged: Result) -> set[Status]:
@@ -77,7 +77,7 @@ def test_fewer_separate_processes_than_six_decide_nothing(
     assert statuses(judged) == {Status.INCONCLUSIVE}
     assert judged.exit_code == 3
     assert judged.judgement is not None
-    assert "--processes 6" in judged.judgement.sentence
+    assert "--processes 10" in judged.judgement.sentence
     for verdict in judged.judgement.verdicts:
         assert verdict.reason.code == "too_few_processes"
         assert f"at least {FEWEST_SEPARATE}" in verdict.reason.text
@@ -85,7 +85,7 @@ def test_fewer_separate_processes_than_six_decide_nothing(
 
 @pytest.mark.parametrize("tail", TAILS)
 def test_identical_code_in_processes_with_heavy_tails_is_not_slower(tail: str) -> None:
-    for seed, processes in product(range(6), (FEWEST_SEPARATE, SEPARATE_LAUNCHES)):
+    for seed, processes in product(range(6), (FEWEST_SEPARATE, PROCESSES)):
         assert not statuses(judge(separate(seed, processes, tail), POLICY)) & set(CHANGED)
 
 
@@ -98,12 +98,16 @@ def test_levels_that_overlap_are_no_change_however_many_pairs_agree() -> None:
         for side, level in enumerate((a, b)):
             host_ns[(samples.launch == process) & (samples.side == side)] *= level
     found = replace(run, samples=replace(samples, host_ns=host_ns.astype(np.int64)))
-    assert statuses(judge(found, POLICY)) == {Status.INCONCLUSIVE, Status.SAME}
+    assert statuses(judge(found, POLICY)) <= {
+        Status.INCONCLUSIVE,
+        Status.SAME,
+        Status.NEGLIGIBLE,
+    }
     assert judge(found, POLICY).judgement.verdict(TOTAL).status is Status.INCONCLUSIVE
 
 
 def test_one_process_that_stalls_does_not_make_the_code_slower() -> None:
-    run = separate(1, SEPARATE_LAUNCHES, "two levels")
+    run = separate(1, PROCESSES, "two levels")
     samples = run.samples
     host_ns = samples.host_ns.copy()
     host_ns[(samples.launch == 3) & (samples.side == 1)] *= 14
@@ -111,24 +115,30 @@ def test_one_process_that_stalls_does_not_make_the_code_slower() -> None:
     assert not statuses(judged) & set(CHANGED)
 
 
-@pytest.mark.parametrize("processes", [FEWEST_SEPARATE, SEPARATE_LAUNCHES])
+@pytest.mark.parametrize("processes", [FEWEST_SEPARATE, PROCESSES])
 def test_a_change_that_every_process_shows_is_found(processes: int) -> None:
     found = judge(separate(3, processes, "each stage alone", change=100.0), POLICY)
     assert found.judgement is not None
     assert found.judgement.verdict(TOTAL).status is Status.SLOWER
-    calm = judge(separate(3, processes, "calm", change=1.3), POLICY).judgement
+    calm = judge(separate(3, processes, "calm", change=1.5), POLICY).judgement
     assert calm is not None
     assert calm.verdict("forward").status is Status.SLOWER
 
 
-def test_one_process_for_both_decides_as_before() -> None:
+def test_separate_processes_are_the_units_however_many_layouts_each_has() -> None:
+    for processes in (FEWEST_SEPARATE, PROCESSES):
+        rows = compare(separate(0, processes, "calm"), POLICY).stages
+        assert {(row.grounds.unit, row.grounds.units) for row in rows} == {("process", processes)}
+        assert {row.grounds.only_large for row in rows} == {processes == FEWEST_SEPARATE}
+
+
+def test_one_process_for_both_asks_for_layouts_alone() -> None:
     few = replace(separate(0, 2, "two levels", turns=20), shared=True)
-    assert fewest_processes(shared=True) == 3
     codes = {row.problem and row.problem.code for row in compare(few, POLICY).stages}
     assert "too_few_processes" not in codes
 
 
-def test_processes_heard_one_after_another_may_end_early_but_decide_nothing() -> None:
-    run = separate(0, 2, "calm", change=2.0, turns=6)
-    assert look_at(run, POLICY) in (Look.END, Look.GO_ON)
+def test_processes_heard_one_after_another_do_not_end_a_run_before_they_can_decide() -> None:
+    run = replace(separate(0, 2, "calm", change=2.0, turns=6), ended="decided")
+    assert not may_end(run, POLICY, "culprit")
     assert statuses(judge(run, POLICY)) == {Status.INCONCLUSIVE}

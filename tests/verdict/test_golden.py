@@ -81,7 +81,7 @@ def outcomes() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _compared(document: dict[str, Any], *, findings: bool = False) -> dict[str, Any]:
-    known = {name: document[name] for name in ("culprit", "followers", "look", "exit_code")}
+    known = {name: document[name] for name in ("culprit", "followers", "analysis", "exit_code")}
     known["stages"] = {row["stage"]: _verdict(row) for row in document["verdicts"]}
     if findings:
         known["findings"] = [f"{one['code']} {one['side']}" for one in document["findings"]]

@@ -12,14 +12,12 @@ from depthprof.errors import BadRunFile, OutputError
 from depthprof.records import STAGES, Calibration, Policy, Run, StageCalibration, Status
 from depthprof.records.traits import calibration_name
 from depthprof.report.tables import calibration_sentence
-from depthprof.stats.interim import Look
 from depthprof.storage.machine_files import find_calibration, write_calibration
 from depthprof.verdict import noise as calibrating
 from depthprof.verdict.decision import judge
 from depthprof.verdict.evidence import evidence
 from depthprof.verdict.noise import expected_detectable
 from depthprof.verdict.pairing import pair_blocks
-from depthprof.verdict.stopping import look_at
 from tests.runs import simulated
 
 POLICY = Policy()
@@ -85,9 +83,7 @@ def test_what_is_called_detectable_is_detected() -> None:
     found = 0
     for seed in range(40):
         change, scatter = {"forward": ratio}, 0.04 / math.sqrt(2)
-        run = simulated(turns=10, noise=scatter, change=change, seed=100 + seed)
-        if look_at(run, POLICY, may_grow=True) is Look.MORE_LAUNCHES:  # as a run would
-            run = simulated(turns=4, launches=16, noise=scatter, change=change, seed=100 + seed)
+        run = simulated(turns=6, launches=10, noise=scatter, change=change, seed=100 + seed)
         judgement = judge(run, POLICY).judgement
         assert judgement is not None
         found += judgement.verdict("forward").status is Status.SLOWER
@@ -177,7 +173,7 @@ def test_stages_without_enough_sound_pairs_are_not_claimed() -> None:
     known = calibrating.calibrate([simulated(turns=1, launches=1)], 0, POLICY, 60.0, "v2")
     assert known.stages == ()
     assert "No stage" in calibration_sentence(known)
-    assert Policy(calibration=known).threshold_of("forward") == POLICY.threshold_ratio
+    assert Policy(calibration=known).noise_of("forward") == 0.0
     with pytest.raises(ValueError, match="at least one run"):
         calibrating.calibrate([], 0, POLICY, 60.0, "v2")
 

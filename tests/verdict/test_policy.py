@@ -35,10 +35,10 @@ def test_options_go_before_settings_and_those_of_a_model_before_the_common_ones(
     settings = GateSettings(common=common, models={"large": Thresholds(0.02)})
     small = policy_for("unpaired", settings, "small")
     assert (small.threshold_ratio, small.floor_ns) == (0.07, 20_000.0)
-    assert small.threshold_of("return") == 0.1
-    assert policy_for("paired", settings, "large").threshold_of("return") == 0.02
+    assert small.own_threshold_of("return") == 0.1
+    assert policy_for("paired", settings, "large").own_threshold_of("return") == 0.02
     asked = policy_for("paired", settings, "small", {"threshold_ratio": 0.04})
-    assert asked.threshold_of("return") == 0.04
+    assert asked.own_threshold_of("return") == 0.04
 
 
 def plugin_policy(settings: GateSettings, model: str) -> Policy:

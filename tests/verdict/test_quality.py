@@ -59,10 +59,10 @@ def found(run: Run) -> quality.Soundness:
     return quality.soundness(run)
 
 
-def test_nothing_is_spoilt_where_nobody_asked_or_nothing_happened() -> None:
+def test_nothing_is_rejected_where_nobody_asked_or_nothing_happened() -> None:
     run = simulated(turns=5)
-    assert not found(run).spoilt.any()
-    assert not found(watched(run)).spoilt.any()
+    assert not found(run).rejected.any()
+    assert not found(watched(run)).rejected.any()
     assert found(watched(run)).by_rule == {}
 
 
@@ -70,44 +70,44 @@ def test_a_preempted_stage_is_left_out_alone_and_the_whole_with_it() -> None:
     run = simulated(turns=5)
     hit = some(run, FORWARD, 3)
     sound = found(watched(run, forced=hit, lost_ns=hit * 4_000_000))
-    assert sound.spoilt[:, FORWARD].tolist() == hit[:, FORWARD].astype(bool).tolist()
-    assert (sound.spoilt[:, -1] == sound.spoilt[:, FORWARD]).all()
-    assert not sound.spoilt[:, 0].any()
+    assert sound.rejected[:, FORWARD].tolist() == hit[:, FORWARD].astype(bool).tolist()
+    assert (sound.rejected[:, -1] == sound.rejected[:, FORWARD]).all()
+    assert not sound.rejected[:, 0].any()
     assert sound.by_rule == {PREEMPTED: int(hit.sum())}
 
 
-def test_a_switch_that_cost_nothing_spoils_nothing() -> None:
+def test_a_switch_that_cost_nothing_rejects_nothing() -> None:
     run = simulated(turns=5)
-    assert not found(watched(run, forced=1, lost_ns=0)).spoilt.any()
+    assert not found(watched(run, forced=1, lost_ns=0)).rejected.any()
 
 
-def test_a_stage_that_waits_of_its_own_accord_is_not_spoilt_by_waiting() -> None:
+def test_a_stage_that_waits_of_its_own_accord_is_not_rejected_by_waiting() -> None:
     run = simulated(turns=5)
     hit = some(run, FORWARD, 1)
     sound = found(watched(run, forced=hit, own=hit, lost_ns=hit * 50_000_000))
-    assert not sound.spoilt.any()
+    assert not sound.rejected.any()
     assert not sound.by_cpu(FORWARD)
 
 
-def test_an_unwatched_iteration_is_spoilt_as_a_whole() -> None:
+def test_an_unwatched_iteration_is_rejected_as_a_whole() -> None:
     run = simulated(turns=5)
     count = len(run.samples)
     unknown = np.full(run.samples.host_ns.shape, UNKNOWN)
     forced = np.arange(count) % 4 == 0
     seen = Interruptions(forced.astype(np.int64), np.zeros(count, np.int64), *[unknown] * 3)
     sound = found(replace(run, samples=replace(run.samples, interruptions=seen)))
-    assert (sound.spoilt == forced[:, None]).all()
+    assert (sound.rejected == forced[:, None]).all()
     assert sound.cpu_ns is None
 
 
 def test_other_threads_matter_only_where_there_are_several() -> None:
     run = simulated(turns=4, launches=1)
     busy = {"others_involuntary": 3, "pressure_ns": 9_000_000, "wall_ns": 30_000_000}
-    assert not found(in_blocks(run, **busy)).spoilt.any()
-    assert found(in_blocks(threaded(run), **busy)).spoilt.all()
+    assert not found(in_blocks(run, **busy)).rejected.any()
+    assert found(in_blocks(threaded(run), **busy)).rejected.all()
 
 
-def test_what_happens_to_a_block_spoils_the_block() -> None:
+def test_what_happens_to_a_block_rejects_the_block() -> None:
     run = threaded(simulated(turns=4, launches=1))
     hit = np.arange(8) == 5
     for rule, known in {
@@ -121,17 +121,17 @@ def test_what_happens_to_a_block_spoils_the_block() -> None:
     }.items():
         sound = found(in_blocks(run, **known))
         assert sound.by_rule == {rule: 1}
-        assert sound.spoilt.all(axis=1).sum() == 1
-        assert sound.spoilt.any(axis=1).sum() == 1
+        assert sound.rejected.all(axis=1).sum() == 1
+        assert sound.rejected.any(axis=1).sum() == 1
     calm = {"others_involuntary": hit * 3, "pressure_ns": 1_000, "wall_ns": 30_000_000}
-    assert not found(in_blocks(run, **calm)).spoilt.any()
+    assert not found(in_blocks(run, **calm)).rejected.any()
 
 
-def test_one_stolen_tick_spoils_a_short_block_and_not_a_long_one() -> None:
+def test_one_stolen_tick_rejects_a_short_block_and_not_a_long_one() -> None:
     run = simulated(turns=4, launches=1)
     tick = {"stolen_ns": 10_000_000}
-    assert found(in_blocks(run, wall_ns=30_000_000, **tick)).spoilt.all()
-    assert not found(in_blocks(run, wall_ns=2_500_000_000, **tick)).spoilt.any()
+    assert found(in_blocks(run, wall_ns=30_000_000, **tick)).rejected.all()
+    assert not found(in_blocks(run, wall_ns=2_500_000_000, **tick)).rejected.any()
 
 
 def test_a_slow_pipeline_beside_a_neighbour_keeps_its_pairs() -> None:
@@ -146,11 +146,11 @@ def test_a_slow_pipeline_beside_a_neighbour_keeps_its_pairs() -> None:
     assert comparison.stage("return").pairs == 12
 
 
-def test_a_block_whose_gpu_clock_dropped_is_spoilt_by_its_own_sides_clock() -> None:
+def test_a_block_whose_gpu_clock_dropped_is_rejected_by_its_own_sides_clock() -> None:
     run = simulated(turns=8, launches=1)
     side = np.arange(16) % 2
     clocks = np.where(side == 0, 1_900, 1_500)  # the heavier side always runs slower: no fault
-    assert not found(in_blocks(run, sm_clock_mhz=clocks)).spoilt.any()
+    assert not found(in_blocks(run, sm_clock_mhz=clocks)).rejected.any()
     clocks[6] = 1_200
     sound = found(in_blocks(run, sm_clock_mhz=clocks))
     assert sound.by_rule == {quality.DROPPED: 1}
@@ -169,14 +169,14 @@ def test_mostly_preempted_stages_are_judged_by_cpu_time_on_one_thread() -> None:
     assert judged.judgement is not None
     row = judged.comparison.stage("forward")
     assert row.clock == "cpu"
-    assert row.spoilt_ratio > 0.9
+    assert row.rejected_ratio > 0.9
     assert row.ratio is not None
     assert row.ratio.value == pytest.approx(1.2, rel=0.02)
     assert judged.judgement.culprit == "forward"
     assert judged.comparison.stage("preprocess").clock == "host"
 
 
-def test_too_many_spoilt_are_inconclusive_and_the_neighbour_is_named() -> None:
+def test_too_many_rejected_are_inconclusive_and_the_background_load_is_named() -> None:
     run = threaded(simulated(turns=20, change={"forward": 1.5}))
     hit = some(run, FORWARD, 1)
     run = watched(run, forced=hit, lost_ns=hit * 4_000_000)
@@ -187,21 +187,20 @@ def test_too_many_spoilt_are_inconclusive_and_the_neighbour_is_named() -> None:
     verdict = judged.judgement.verdict("forward")
     assert verdict.status is Status.INCONCLUSIVE
     assert verdict.reason.code == "spoilt"
-    assert "100 % of a side's samples were spoilt" in verdict.reason.text
+    assert "100 % of a side's samples were rejected" in verdict.reason.text
     assert "other processes used 40 % of the CPU" in verdict.reason.text
 
 
-def test_one_side_that_is_mostly_spoilt_is_not_made_good_by_the_other() -> None:
+def test_one_side_that_is_mostly_rejected_is_not_made_good_by_the_other() -> None:
     layouts = [0.8, 1.2, 0.9, 1.1, 1.0, 1.0]
     run = threaded(simulated(turns=20, change={"forward": 1.5}, launch_change=layouts))
-    assert compare(run, Policy()).stage("forward").scatters
+    assert compare(run, Policy()).stage("forward").grounds.unit == "process"
     of_candidate = np.asarray([block % 2 == 1 and block > 4 for block in range(40)] * 6)
     run = in_blocks(run, wall_ns=100, throttled=of_candidate)
-    assert found(run).spoilt.mean() < quality.MOST_SPOILT_RATIO
+    assert found(run).rejected.mean() < quality.MOST_REJECTED_RATIO
     judged = judge(run, Policy())
     assert judged.judgement is not None
     assert judged.judgement.verdict("forward").reason.code == "spoilt"
-    assert not compare(run, Policy()).stage("forward").scatters  # more launches unspoil nothing
 
 
 @settings(max_examples=30)
@@ -217,8 +216,8 @@ def test_the_rules_never_look_at_the_value(seed: int, factor: float) -> None:
         run,
         samples=replace(run.samples, host_ns=(run.samples.host_ns * factor).astype(np.int64)),
     )
-    one = found(watched(run, forced=forced, lost_ns=lost)).spoilt
-    other = found(watched(larger, forced=forced, lost_ns=(lost * factor).astype(np.int64))).spoilt
+    one = found(watched(run, forced=forced, lost_ns=lost)).rejected
+    other = found(watched(larger, forced=forced, lost_ns=(lost * factor).astype(np.int64))).rejected
     # Of the shortest, and of what lost just as much as is allowed, rounding to nanoseconds decides.
     long = run.samples.host_ns > 100_000
     plain = np.abs(lost / run.samples.host_ns - quality.LOST_RATIO) > 0.003
@@ -227,6 +226,6 @@ def test_the_rules_never_look_at_the_value(seed: int, factor: float) -> None:
 
 def test_shares_of_the_machine_are_unknown_where_the_system_is_silent() -> None:
     run = simulated(turns=2)
-    assert quality.neighbours_ratio(run) is None
-    assert quality.neighbours_ratio(in_blocks(run)) is None
-    assert compare(run, Policy()).neighbours_ratio is None
+    assert quality.background_load_ratio(run) is None
+    assert quality.background_load_ratio(in_blocks(run)) is None
+    assert compare(run, Policy()).background_load_ratio is None

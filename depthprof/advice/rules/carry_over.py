@@ -68,15 +68,15 @@ def _after_each_ns(run: Run) -> NDArray[np.float64]:
     samples = run.samples
     columns = np.stack([samples.launch, samples.block])
     _, first = np.unique(columns, axis=1, return_index=True)  # blocks in order, first iterations
-    launch, block, side = samples.launch[first], samples.block[first], samples.side[first]
+    process, block, side = samples.launch[first], samples.block[first], samples.side[first]
     took_ns = samples.host_ns[first, samples.stages.index("preprocess")]
-    follows = (launch[1:] == launch[:-1]) & (block[1:] == block[:-1] + 1)
+    follows = (process[1:] == process[:-1]) & (block[1:] == block[:-1] + 1)
     judged = follows & (samples.turn[first][1:] != WARM_UP_TURN) & (took_ns[1:] > 0)
     now, before = np.flatnonzero(judged) + 1, np.flatnonzero(judged)
     rows = []
-    for one in np.unique(launch[now]):
+    for one in np.unique(process[now]):
         cells = [
-            took_ns[now[(launch[now] == one) & (side[now] == own) & (side[before] == earlier)]]
+            took_ns[now[(process[now] == one) & (side[now] == own) & (side[before] == earlier)]]
             for earlier in (0, 1)
             for own in (0, 1)
         ]

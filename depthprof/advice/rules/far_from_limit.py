@@ -20,9 +20,8 @@ about every pixel."""
 COPY_WORTH_NS = 10_000
 """Below this above the floor it is latency, which no copy is without."""
 
-HOST_WORTH_NS = 1_000_000
 HOST_WORTH_RATIO = 0.05
-"""A host stage counts if it takes 1 ms or this part of the iteration."""
+"""A host stage counts if it takes this part of the iteration: less is not worth anybody's while."""
 
 COPY_REMEDY = (
     "one copy through a kept pinned buffer; of no more bytes than needed, not many small ones, and"
@@ -36,10 +35,10 @@ def rule(facts: Facts) -> Iterator[Finding]:
     """A copy reaches under 30 % of the link, or a host stage under 10 % of one core's memory speed.
 
     It needs no baseline: the floor is what this machine's own limits allow (see `advice.bounds`).
-    A copy counts if it takes 10 us above its floor, a host stage if it takes 1 ms or 5 % of the
-    iteration. The thresholds are ours: a plain copy reaches more than half of the link from about a
-    megabyte on, and a stage that reads and writes its pixels once or twice more than a tenth of
-    memory speed. The gain is what the stage takes above its floor.
+    A copy counts if it takes 10 us above its floor, a host stage if it takes 5 % of the iteration.
+    The thresholds are ours: a plain copy reaches more than half of the link from about a megabyte
+    on, and a stage that reads and writes its pixels once or twice more than a tenth of memory
+    speed. The gain is what the stage takes above its floor.
     """
     for side in facts.sides:
         for stage, floor in side.floors.items():
@@ -75,7 +74,7 @@ def _slow_copy(floor: StageFloor, gain_ns: float) -> bool:
 
 def _slow_on_host(side: SideFacts, floor: StageFloor) -> bool:
     took_ns = side.judged_ns[floor.stage]
-    worth = took_ns > HOST_WORTH_NS or took_ns > HOST_WORTH_RATIO * side.total_ns
+    worth = took_ns > HOST_WORTH_RATIO * side.total_ns
     return floor.stage in HOST_STAGES and floor.reached_ratio < MEMORY_RATIO and worth
 
 
