@@ -22,77 +22,7 @@ from typing import Any
 
 import numpy as np
 
-LARGEST_PADDING_BYTES = 2_000_000
-LINE_BYTES = 64
 ITERATIONS = 3
-
-
-class Layout:
-    """Moves what a side owns to fresh memory; what two places share stays shared.
-
-    Tensors and arrays that are views of others stay where they are: copying them would end the
-    sharing. Padding lives until the next layout, so that the allocator cannot undo the move.
-    """
-
-    def __init__(self, random: Random) -> None:
-        self._random = random
-        self._padding: list[bytearray] = []
-        self._moved: dict[int, tuple[Any, Any]] = {}  # the old one is kept, so that ids are unique
-
-    def renew(self, owners: list[Any]) -> None:
-        """Move everything that each of the owners holds, the owners in random order."""
-        before, self._padding, self._moved = self._padding, [], {}
-        for owner in self._random.sample(owners, len(owners)):
-            self._renew_owner(owner)
-        del before
-
-    def _renew_owner(self, owner: Any) -> None:
-        import torch
-
-        if isinstance(owner, torch.nn.Module):
-            for held in [*owner.parameters(), *owner.buffers()]:
-                held.data = self._moved_tensor(held.data)
-            return
-        if isinstance(owner, list):
-            owner[:] = [self._value(value) for value in owner]
-            return
-        for name, value in list(vars(owner).items()):
-            setattr(owner, name, self._value(value))
-
-    def _value(self, value: Any) -> Any:
-        import torch
-
-        if isinstance(value, torch.nn.Module | list):
-            self._renew_owner(value)
-            return value
-        if id(value) in self._moved:
-            return self._moved[id(value)][1]
-        if isinstance(value, torch.Tensor) and value._base is None:
-            moved: Any = self._moved_tensor(value)
-        elif isinstance(value, np.ndarray) and value.base is None:
-            self._pad()
-            moved = value.copy(order="K")
-        else:
-            return value
-        self._moved[id(value)] = (value, moved)
-        return moved
-
-    def _moved_tensor(self, tensor: Any) -> Any:
-        """Copy into a larger piece of memory, at a random multiple of a cache line."""
-        import torch
-
-        self._pad()
-        if not tensor.is_contiguous() or tensor.device.type != "cpu":
-            return tensor.clone()
-        room = 4096 // tensor.element_size()
-        step = max(1, LINE_BYTES // tensor.element_size())
-        offset = step * self._random.randrange(max(1, room // step))
-        whole = torch.empty(tensor.numel() + room, dtype=tensor.dtype)
-        place = whole[offset : offset + tensor.numel()].view(tensor.shape)
-        return place.copy_(tensor)
-
-    def _pad(self) -> None:
-        self._padding.append(bytearray(self._random.randrange(1, LARGEST_PADDING_BYTES)))
 
 
 def run_process(asked: argparse.Namespace, number: int) -> Iterator[dict[str, Any]]:
@@ -102,6 +32,7 @@ def run_process(asked: argparse.Namespace, number: int) -> Iterator[dict[str, An
 
     from depthprof.runner.clock import HostClock
     from depthprof.runner.iteration import Iteration
+    from depthprof.runner.relocation import Owner, Relocation
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -111,6 +42,9 @@ def run_process(asked: argparse.Namespace, number: int) -> Iterator[dict[str, An
     iterations = [Iteration(side, HostClock()) for side in sides]
     drawn = np.random.default_rng(1).integers(0, 255, (600, 512, 3), dtype=np.uint8)
     pictures = [[drawn.copy()], [drawn.copy()]]
+    owners: dict[str, Owner] = {
+        name: (side, [picture]) for name, side, picture in zip("ab", sides, pictures, strict=True)
+    }
 
     def block(side: int, count: int) -> np.ndarray:
         marks = np.asarray(iterations[side].block([pictures[side]], count).marks_ns)
@@ -118,14 +52,14 @@ def run_process(asked: argparse.Namespace, number: int) -> Iterator[dict[str, An
         whole = spans.sum(axis=1, keepdims=True)
         return np.asarray(np.median(np.hstack([spans, whole]), axis=0))
 
-    layout = Layout(random)
+    relocation = Relocation()
     with torch.no_grad():
         for side in (0, 1, 0, 1):
             block(side, 1)
         for place in range(asked.layouts):
             started = perf_counter()
             if not asked.placebo:
-                layout.renew([*sides, *pictures])
+                relocation.renew(owners, f"{asked.seed}-{number}-{place}")
             renewed_s = perf_counter() - started
             first_ns = [float(block(side, 1)[-1]) for side in (0, 1)]
             order = random.choice([(0, 1), (1, 0)])

@@ -4,6 +4,7 @@ A variant is "light", with ":placebo" (a side that differs only harmlessly: padd
 another class name) or with an injection (":forward-busy-5"), and ":shuffled" besides.
 """
 
+import gc
 from random import Random
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from depthprof.runner.clock import HostClock
 from depthprof.runner.iteration import Iteration, take_block
+from depthprof.runner.places import Places
 from depthprof.runner.process import Answer, Command, serve
 from depthprof.system.conditions import BlockWatch
 from depthprof.system.machine import cpu_name, host_environment, peak_memory_bytes
@@ -30,7 +32,10 @@ class LightWorker:
     def __init__(self) -> None:
         self._iterations: dict[str, Iteration] = {}
         self._watch = BlockWatch()
-        self._picture = np.random.default_rng(1).integers(0, 255, (600, 512, 3), dtype=np.uint8)
+        self._pipelines: dict[str, Light] = {}
+        self._padding: list[Any] = []
+        picture = np.random.default_rng(1).integers(0, 255, (600, 512, 3), dtype=np.uint8)
+        self._batches = [[picture]]
         self._kept: list[Any] = []
 
     def load(self, command: Command) -> Answer:
@@ -41,6 +46,8 @@ class LightWorker:
             random.seed()  # each launch differs
             random.shuffle(sides)
         facts = {side["name"]: self._load_side(side, random) for side in sides}
+        gc.collect()
+        gc.freeze()  # as the real worker does
         return {
             "sides": facts,
             "environment": host_environment(),
@@ -50,7 +57,21 @@ class LightWorker:
     def block(self, command: Command) -> Answer:
         """Run a block of one side."""
         iteration = self._iterations[command["side"]]
-        return take_block(iteration, self._watch, [[self._picture]], command)
+        return take_block(iteration, self._watch, self._batches, command)
+
+    def renew(self, command: Command) -> Answer:
+        """Move the arrays of all sides, and their picture, to fresh memory."""
+        places = Places(Random(command["seed"]))
+        for name in places.random.sample(sorted(self._pipelines), len(self._pipelines)):
+            self._pipelines[name].relocate(places.array)
+        self._batches[0] = [places.array(self._batches[0][0])]
+        self._padding = places.padding
+        return {"moved": True}
+
+    def prepare(self, command: Command) -> Answer:
+        """Run the stages of one side that come before `forward`, untimed."""
+        self._iterations[command["side"]].prepare(self._batches[0])
+        return {}
 
     def _load_side(self, side: dict[str, Any], random: Random) -> dict[str, Any]:
         _, *words = side["variant"].split(":")
@@ -61,9 +82,10 @@ class LightWorker:
             pipeline = LightByAnotherName(shuffled)
         else:
             pipeline = Light(shuffled)
+        self._pipelines[side["name"]] = pipeline
         for word in words:
             if "-" in word:
-                pipeline = Slowed(pipeline, Injection.named(word), self._picture)
+                pipeline = Slowed(pipeline, Injection.named(word), self._batches[0][0])
         self._iterations[side["name"]] = Iteration(pipeline, HostClock())
         return {
             "workload": side["workload"],
@@ -80,4 +102,5 @@ class LightWorker:
 
 if __name__ == "__main__":
     worker = LightWorker()
-    serve({"load": worker.load, "block": worker.block})
+    acts = (worker.load, worker.block, worker.renew, worker.prepare)
+    serve({act.__name__: act for act in acts})

@@ -8,13 +8,18 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
+import numpy as np
+
 from depthprof.records import TOTAL, Comparison, Estimate, Policy, Result, Run, Workload
 from depthprof.runner import Plan, Progress, SidePlan, measure
 from depthprof.runner.plan import WORKER
+from depthprof.runner.process_group import ProcessGroup
 from depthprof.storage.child_processes import child_environment
 from depthprof.system.machine import usable_cores
 from depthprof.verdict.decision import judge
-from depthprof.verdict.stopping import look_at
+from depthprof.verdict.evidence import evidence
+from depthprof.verdict.pairing import pair_blocks
+from depthprof.verdict.stopping import may_end
 from scripts.study.cells import GENERATION, Cell
 from scripts.study.injection import kept_work, shared_work
 from scripts.study.virtual import virtual_run
@@ -53,7 +58,6 @@ def take(cell: Cell, budget_s: float) -> tuple[Result, dict[str, Any]]:
     Returns:
         The judged run, and the row of the results that stands for it.
     """
-    started = monotonic()
     first_turn: list[float] = []
 
     def on_progress(progress: Progress) -> None:
@@ -61,13 +65,13 @@ def take(cell: Cell, budget_s: float) -> tuple[Result, dict[str, Any]]:
             first_turn.append(monotonic())  # told after the first block, which is added below
 
     with shared_work() as file:
+        if cell.injection is not None and cell.world != "virtual":
+            _rehearse(plan_of(cell, budget_s))
+        started = monotonic()
         if cell.world == "virtual":
             run = virtual_run(cell, POLICY)
         else:
-            plan = plan_of(cell, budget_s)
-            run = measure(
-                plan, on_progress, lambda r, may_grow: look_at(r, POLICY, may_grow=may_grow)
-            )
+            run = measure(plan_of(cell, budget_s), on_progress, lambda run: may_end(run, POLICY))
         ended = monotonic()
         work = kept_work(file)
     judged = judge(run, POLICY)
@@ -76,6 +80,13 @@ def take(cell: Cell, budget_s: float) -> tuple[Result, dict[str, Any]]:
     row["elapsed_s"] = round(ended - started, 3)
     row["measured_s"] = round(_measured_s(run, ended - first_turn[0]), 3) if first_turn else None
     return judged, row
+
+
+def _rehearse(plan: Plan) -> None:
+    """Load the sides once: what is injected is known then, and no process has to find it out."""
+    with ProcessGroup(plan, 0) as group:
+        group.start()
+        group.load()
 
 
 def plan_of(cell: Cell, budget_s: float) -> Plan:
@@ -127,22 +138,37 @@ def row_of(cell: Cell, judged: Result) -> dict[str, Any]:
         f" Python {judged.run.environment.python}",
         "budget_s": judged.run.budget_s,
         "ended": judged.run.ended,
-        "look": comparison.look,
+        "analysis": comparison.analysis,
         "turns": comparison.stage(TOTAL).pairs,
-        "neighbours_ratio": comparison.neighbours_ratio,
+        "neighbours_ratio": comparison.background_load_ratio,
         "left_out": comparison.skipped.by_rule,
         "culprit": judgement.culprit,
         "followers": list(judgement.followers),
         "exit_code": judgement.exit_code,
+        "places": _places(judged.run),
         "stages": _stage_rows(comparison, judged),
     }
+
+
+def _places(run: Run) -> list[list[int]]:
+    """Process and memory layout of each pair, as numbers from 0 on."""
+    pairs = pair_blocks(evidence(run))
+    return [np.unique(one, return_inverse=True)[1].tolist() for one in (pairs.launch, pairs.layout)]
+
+
+def _log_ratios(run: Run) -> list[list[float | None]]:
+    """By stage, the log ratio of each pair; None where a block is rejected or took no time."""
+    baseline, candidate = pair_blocks(evidence(run)).judged_ns
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(candidate / baseline)
+    return [[round(float(x), 5) if np.isfinite(x) else None for x in one] for one in logs.T]
 
 
 def _stage_rows(comparison: Comparison, judged: Result) -> dict[str, Any]:
     if judged.judgement is None:
         raise ValueError("a cell compares two sides")
     rows = {}
-    for row in comparison.stages:
+    for row, logs in zip(comparison.stages, _log_ratios(judged.run), strict=True):
         verdict = judged.judgement.verdict(row.stage)
         rows[row.stage] = {
             "status": verdict.status.value,
@@ -152,8 +178,10 @@ def _stage_rows(comparison: Comparison, judged: Result) -> dict[str, Any]:
             "ratio": _three(row.ratio, 5),
             "difference_ns": _three(row.difference_ns, 0),
             "baseline_ns": round(row.baseline.median_ns.value),
-            "spoilt_ratio": round(row.spoilt_ratio, 4),
-            "launches": [round(ratio, 5) for ratio in row.launch_ratios],
+            "spoilt_ratio": round(row.rejected_ratio, 4),
+            "launches": [round(ratio, 5) for ratio in row.process_ratios],
+            "unit": [row.grounds.unit, row.grounds.units],
+            "log_ratios": logs,
         }
     return rows
 

@@ -2,22 +2,22 @@
 
 The host launches work and goes on; the device does it in order; `sync` waits for it. Lengths are
 drawn around known centres, forced switches of the measuring thread are drawn and recorded as the
-system would, the device's speed drifts, and each launch has a layout effect of its own where
+system would, the device's speed drifts, and each memory layout has an effect of its own where
 layouts are shuffled.
 """
 
 import itertools
 import math
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from depthprof.records import UNKNOWN, WITNESSES, Policy, Run, Workload
+from depthprof.records import UNKNOWN, WITNESSES, Launch, Policy, Run, Workload
 from depthprof.runner import Plan, SidePlan
 from depthprof.runner.recorder import Recorder
-from depthprof.runner.schedule import FEWEST_PAIRS
-from depthprof.stats.interim import LAUNCHES, MORE_LAUNCHES, Look, is_look
-from depthprof.verdict.stopping import look_at
+from depthprof.stats.interim import FEWEST_PROCESSES, is_analysis
+from depthprof.verdict.stopping import may_end
 from scripts.study.cells import Cell
 
 HOST_NS = {"preprocess": 1_300_000.0, "return": 500_000.0}
@@ -32,44 +32,71 @@ NOISE_RATIO = 0.02
 """Standard deviation of a length's logarithm."""
 
 LAYOUT_RATIOS = (0.003, 0.01, 0.03)
-"""Standard deviations between launches of a side's lengths, where layouts are shuffled; they take
-turns from cell to cell. Copies of a megabyte differ by 3 to 8 % between launches (measured)."""
+"""Standard deviations between layouts of a side's lengths, where they are shuffled; they take turns
+from cell to cell. Copies of a megabyte differ by 3 to 8 % between processes (measured)."""
 
-DRIFT_RATIO, DRIFT_TURNS = 0.05, 40
-"""Both sides' lengths drift up and down by so much, over so many turns."""
+DRIFT_RATIO, DRIFT_PAIRS = 0.05, 40
+"""Both sides' lengths drift up and down by so much, over so many pairs."""
 
 SLICE_NS = 4_000_000.0
 """What a neighbour takes when it preempts, about a scheduler's slice."""
 
 PREEMPTIONS_PER_S = {"quiet": 1.0, "shuffled": 1.0, "loaded": 100.0}
-MOST_TURNS = 600
+MOST_PAIRS, PAIRS_PER_SEGMENT = 600, 4
 ITERATIONS = 4
 
 
 def virtual_run(cell: Cell, policy: Policy) -> Run:
-    """Take turns in virtual time until decided or out of turns, as `measure` does in real time."""
+    """Take pairs in virtual time until decided or out of pairs, as `measure` does in real time."""
     work = Workload(device="cpu", threads=1, seed=cell.seed)
     plan = Plan((SidePlan("a", "baseline", "a", work), SidePlan("b", "candidate", "b", work)))
     recorder = Recorder(plan)
     recorder.loaded({side.name: _facts(work) for side in plan.sides}, _environment())
     random = np.random.default_rng([cell.seed, len(cell.name), *cell.name.encode()])
     layouts = _layouts(cell, random)
-    first, count, since = 0, LAUNCHES, 0
-    for turn in range(MOST_TURNS):
-        launch = first + (turn - since) // FEWEST_PAIRS % count
-        drift = 1 + DRIFT_RATIO * math.sin(2 * math.pi * turn / DRIFT_TURNS)
-        for side in (0, 1) if turn % 2 else (1, 0):
-            device = _Device(cell, side, drift * layouts[launch, side], random)
-            recorder.add(launch, turn, 2 * turn + side, side, device.block())
+    processes = [_Process(index) for index in range(FEWEST_PROCESSES)]
+    for process in processes:
+        recorder.started(process)
+    for pair in range(MOST_PAIRS):
+        segment, place = divmod(pair, PAIRS_PER_SEGMENT)
+        process = processes[segment % FEWEST_PROCESSES]
+        if place == 0:
+            process.segments.append(process.pairs)
+        drift = 1 + DRIFT_RATIO * math.sin(2 * math.pi * pair / DRIFT_PAIRS)
+        for side in (0, 1) if process.pairs % 2 else (1, 0):
+            device = _Device(cell, side, drift * layouts[segment, side], random)
+            block = 2 * process.pairs + side
+            recorder.add(process.index, process.pairs, block, side, device.block())
+        process.pairs += 1
         recorder.pairs += 1
-        if not is_look(recorder.pairs) or turn + 1 - since < count * FEWEST_PAIRS:
-            continue
-        found = look_at(run := recorder.run(0.0, "decided"), policy, may_grow=not first)
-        if found is Look.END:
-            return run
-        if found is Look.MORE_LAUNCHES:
-            first, count, since = LAUNCHES, MORE_LAUNCHES, turn + 1
+        if place + 1 == PAIRS_PER_SEGMENT and is_analysis(segment + 1):
+            run = recorder.run(0.0, "decided")
+            if may_end(run, policy):
+                return run
     return recorder.run(0.0, "budget")
+
+
+@dataclass(slots=True)
+class _Process:
+    """A process that takes its segments in virtual time."""
+
+    index: int
+    pairs: int = 0
+    segments: list[int] = field(default_factory=list)
+
+    def described(self) -> Launch:
+        return Launch(
+            index=self.index,
+            padding_bytes=(),
+            setup_s=0.0,
+            warm_up_s=0.0,
+            warm_up_iterations=(0, 0),
+            warm_up_end="checked",
+            iterations_per_block=ITERATIONS,
+            turns=self.pairs,
+            segments=tuple(self.segments),
+            new_layouts=True,
+        )
 
 
 class _Device:
@@ -135,10 +162,10 @@ class _Device:
 
 
 def _layouts(cell: Cell, random: np.random.Generator) -> "np.ndarray[Any, Any]":
-    """Layout effects, float64 [launches, sides, stages]: all 1 unless layouts are shuffled."""
+    """Layout effects, float64 [segments, sides, stages]: all 1 unless layouts are shuffled."""
     shuffled = cell.condition == "shuffled"
     deviation = LAYOUT_RATIOS[cell.number % len(LAYOUT_RATIOS)] if shuffled else 0.0
-    return random.lognormal(0.0, deviation, (LAUNCHES + MORE_LAUNCHES, 2, len(ORDER)))
+    return random.lognormal(0.0, deviation, (MOST_PAIRS // PAIRS_PER_SEGMENT, 2, len(ORDER)))
 
 
 def _facts(work: Workload) -> dict[str, Any]:

@@ -235,7 +235,7 @@ def test_counts_that_are_none_are_refused(
 
 def test_goals_stand_beside_what_was_seen_by_condition_and_budget() -> None:
     same = {"world": "light", "arm": "aa", "stage": "forward", "injected": None, "status": "SAME"}
-    more = {"added_ratio": None, "baseline_ns": 5e6}
+    more = {"added_ratio": None, "baseline_ns": 5e6, "low": 0.9, "high": 1.1}
     stages = [
         same | more | {"condition": condition, "budget_s": budget_s}
         for condition, budget_s in (("quiet", 3.0), ("quiet", 60.0), ("disturbed", 60.0))
