@@ -33,7 +33,6 @@ DEFAULT_BUDGET_S = 90.0
 TELEMETRY_S = 0.1
 """Seconds between two readings of telemetry, where a command asks for it."""
 
-
 SETUP_RATIO, MOST_SETUP_RATIO = 0.3, 0.35
 """More processes than the fewest are started while starting all takes no more than the first part
 of the budget; fewer, if those would take more than the second. (It was 0.5. Then three processes of

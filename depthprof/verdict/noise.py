@@ -81,24 +81,9 @@ def calibrate(
     stages = []
     for column, name in enumerate(known[0].names):
         noise = stage_noise(blocks, [one.clocks[column] for one in known], column)
-        if noise is None:
-            continue
-        floor = math.expm1(FLOOR_DEVIATIONS * noise.launch_sd / math.sqrt(PROCESSES))
-        detectable = expected_detectable(noise, name, floor, policy, pairs)
-        if math.isinf(detectable):
-            continue
-        stages.append(
-            StageCalibration(
-                stage=name,
-                clock=noise.clock,
-                median_ns=round(noise.median_ns),
-                pair_sd_ratio=round(noise.pair_sd, 6),
-                launch_sd_ratio=round(noise.launch_sd, 6),
-                noise_ratio=round(floor, 6),
-                detectable_ratio=round(detectable, 6),
-                false_alarms=sum(one.verdict(name).status in ALARMS for one in decided),
-            )
-        )
+        alarms = sum(one.verdict(name).status in ALARMS for one in decided)
+        if noise is not None:
+            stages.append(_stage(noise, name, policy, pairs, alarms))
     return Calibration(
         fingerprint=calibration_name_of(runs[0]),
         subject=subject,
@@ -107,7 +92,23 @@ def calibrate(
         placebos=placebos,
         budget_s=budget_s,
         power=POWER,
-        stages=tuple(stages),
+        stages=tuple(one for one in stages if math.isfinite(one.detectable_ratio)),
+    )
+
+
+def _stage(
+    noise: Noise, name: str, policy: Policy, pairs: float, false_alarms: int
+) -> StageCalibration:
+    floor = math.expm1(FLOOR_DEVIATIONS * noise.launch_sd / math.sqrt(PROCESSES))
+    return StageCalibration(
+        stage=name,
+        clock=noise.clock,
+        median_ns=round(noise.median_ns),
+        pair_sd_ratio=round(noise.pair_sd, 6),
+        launch_sd_ratio=round(noise.launch_sd, 6),
+        noise_ratio=round(floor, 6),
+        detectable_ratio=round(expected_detectable(noise, name, floor, policy, pairs), 6),
+        false_alarms=false_alarms,
     )
 
 
