@@ -28,12 +28,13 @@ ROUND_NS, BLOCK_NS = 25_000_000, 30_000_000
 MOST_PER_BLOCK = 50
 """No block has more iterations than this: a preempted block must not cost much."""
 
-REFILL_NS, REFILL_BELOW_NS = 10_000_000, 50_000_000
-"""Where a segment begins, each side first runs for so long outside of all pairs: its caches are
-empty, and the first iteration in a new memory layout is slower. A longer iteration as a whole has
-nothing to gain from it: the first one took 1.01 times as long as the others (measured). Its short
-first stages have: preprocess took 34 to 53 ms in a new layout and 8 to 14 ms after (v1 and v2 at
-518). So there each side runs the stages before `forward` once."""
+REFILL_NS, REFILL_BELOW_NS = 10_000_000, 500_000_000
+"""Where a segment begins, each side first runs for so long outside of all pairs, one iteration at
+least: its caches are empty, and new memory is faulted in. (It was done below 50 ms only. Then, at
+75 ms an iteration, log ratios of a segment's first pair varied by 0.6 in `return`, 0.09 in
+`forward`, those of the others by 0.06 and 0.03.) Longer iterations cannot afford it. There each
+side runs the stages before `forward` once: preprocess took 34 to 53 ms in a new layout, 8 to 14 ms
+after (v1 and v2 at 518)."""
 
 LOAD_LIMIT_S, BLOCK_LIMIT_S = 900.0, 600.0
 """A worker that gives no answer for so long is taken to hang."""

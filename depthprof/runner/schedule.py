@@ -14,9 +14,10 @@ from depthprof.runner.telemetry import RunTelemetry
 from depthprof.stats.interim import ANALYSED_PROCESSES, FEWEST_AT_THE_END, is_analysis
 from depthprof.system.machine import free_memory_bytes, usable_cores
 
-FIRST_SEGMENT_S, SEGMENT_S = 0.1, 0.5
-"""Seconds of pairs in a segment, at least one pair; in a process's first segment less, so that the
-first interim analysis comes soon."""
+FIRST_SEGMENT_S, SEGMENT_S, SEGMENT_PAIRS = 0.1, 0.5, 3.5
+"""Seconds of pairs in a segment, or time for three pairs and some more where that is longer: a new
+layout takes about the time of one. In a process's first segment less, at least one pair, so that
+the first interim analysis comes soon."""
 
 SEGMENTS = 24
 """Where pairs are short enough, segments are so short that a run has as many: with fewer layouts
@@ -162,12 +163,11 @@ class _Measurement:
         After the first round others may join them; the stack holds those.
         """
         whole_s = max(0.0, end - monotonic()) * self._count / len(self._present)
-        segment_s = min(SEGMENT_S, whole_s / SEGMENTS)
         while True:
             for group in self._present:
                 if not self._has_time(group, end):
                     return
-                self._segment(group, segment_s, end)
+                self._segment(group, whole_s / SEGMENTS, end)
                 if self._analysed():
                     self._is_decided = True
                     return
@@ -183,10 +183,11 @@ class _Measurement:
             self._start(range(len(before), count), stack)
             self._present += before
 
-    def _segment(self, group: ProcessGroup, segment_s: float, end: float) -> None:
+    def _segment(self, group: ProcessGroup, longest_s: float, end: float) -> None:
         """Take some pairs of one process in a new memory layout."""
         self._current = group.index
-        limit_s = segment_s if group.segments else min(segment_s, FIRST_SEGMENT_S)
+        wanted_s = max(SEGMENT_S, SEGMENT_PAIRS * group.pair_s)
+        limit_s = min(wanted_s if group.segments else FIRST_SEGMENT_S, longest_s)
         self._record(group.begin_segment())
         begun = now = monotonic()
         while now == begun or now + group.pair_s <= min(begun + limit_s, end):

@@ -86,7 +86,9 @@ def _sizes(text: str) -> Sizes:
 
 def _measure(store: Store, chosen: argparse.Namespace) -> None:
     rows = store.rows()
-    others = sorted({row.get("generation", 0) for row in rows} - {GENERATION})
+    worlds = chosen.worlds.split(",")
+    generations = {row.get("generation", 0) for row in rows if row["world"] in worlds}
+    others = sorted(generations - {GENERATION})
     if others:
         raise BadInput(
             f"{store.folder} holds comparisons of generation {others[-1]}, and these would be of"

@@ -236,8 +236,9 @@ def test_a_budget_too_short_to_decide_anything_is_overdrawn() -> None:
     assert 1 <= sum(segments_of(run)) < FEWEST_AT_THE_END
 
 
-def test_caches_are_refilled_before_each_segment() -> None:
-    run, _ = measured(plan("ms:2", "ms:2", budget_s=3))
+@pytest.mark.parametrize("ms", [2, 75, 400])
+def test_caches_are_refilled_before_each_segment(ms: int) -> None:
+    run, _ = measured(plan(f"ms:{ms}", f"ms:{ms}", budget_s=max(3, ms / 10)))
     samples = run.samples
     for process in run.launches:
         mine = samples.launch == process.index
@@ -257,6 +258,13 @@ def test_long_iterations_are_neither_warmed_up_nor_refilled() -> None:
     assert long.launches[0].segments == tuple(range(long.launches[0].turns))  # a pair each
     shorter, _ = measured(plan("ms:900", "ms:900", budget_s=30, launches=2))
     assert (~is_pair(shorter)).sum() == 2 * 2  # a round of each process
+
+
+def test_segments_have_some_pairs_but_leave_time_for_many() -> None:
+    run, _ = measured(plan("ms:300", "ms:300", budget_s=90))
+    assert set(np.diff(run.launches[0].segments[1:])) == {3}
+    longer, _ = measured(plan("ms:450", "ms:450", budget_s=20))
+    assert set(np.diff(longer.launches[0].segments)) == {1}
 
 
 def test_the_first_stages_of_long_iterations_run_before_each_segment() -> None:
