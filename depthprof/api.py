@@ -15,7 +15,7 @@ from depthprof.records.workload import describe_workload
 from depthprof.report.conditions import left_out_lines
 from depthprof.runner import Plan, Progress, SidePlan, measure, take_limits
 from depthprof.runner.plan import DEFAULT_BUDGET_S, TELEMETRY_S, OnProgress
-from depthprof.stats.interim import Until
+from depthprof.stats.interim import UNTIL, Until
 from depthprof.storage import machine_files
 from depthprof.verdict.decision import judge
 from depthprof.verdict.noise import calibrate as summed_up
@@ -308,10 +308,10 @@ def check_plan(plan: Plan) -> None:
     if plan.launches is not None and plan.launches < 1:
         raise BadInput(f"processes is {plan.launches!r}, but must be at least 1")
     if plan.telemetry_s is not None and not LEAST_TELEMETRY_S <= plan.telemetry_s < float("inf"):
-        raise BadInput(
-            f"telemetry is {plan.telemetry_s!r} s, but must be at least {LEAST_TELEMETRY_S} s, or"
-            " None for no telemetry"
-        )
+        least = f"at least {LEAST_TELEMETRY_S} s, or None for no telemetry"
+        raise BadInput(f"telemetry is {plan.telemetry_s!r} s, but must be {least}")
+    if plan.until not in UNTIL:
+        raise BadInput(f'until is "{plan.until}", which is unknown; {nearest(plan.until, UNTIL)}')
     for side in plan.sides:
         check_variant(side.variant)
         for word in side.allow:

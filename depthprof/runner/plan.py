@@ -8,7 +8,7 @@ from typing import Any
 
 from depthprof.errors import BadInput, nearest
 from depthprof.records import ATTENTIONS, DTYPES, PRODUCTS, SIZE_ALIASES, SIZES, Run, Workload
-from depthprof.stats.interim import FEWEST_PROCESSES, PROCESSES, Until
+from depthprof.stats.interim import ANALYSED_PROCESSES, FEWEST_PROCESSES, PROCESSES, Until
 
 WORKER = "depthprof.runner.worker"
 
@@ -38,9 +38,9 @@ SETUP_RATIO, MOST_SETUP_RATIO = 0.3, 0.35
 of the budget; fewer, if those would take more than the second. (It was 0.5. Then three processes of
 5 s an iteration took half of 90 s to start, and the six pairs that were left decided nothing.)"""
 
-SLOW_PROCESSES = 2
+SLOW_PROCESSES = ANALYSED_PROCESSES
 """Where even these take more than that to start, there are no fewer if they fit at all. Separate
-processes of a side are never fewer than can decide anything."""
+processes of a side are never fewer than can decide anything, however long they take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +124,7 @@ class Plan:
         if self.launches is not None:
             return self.launches
         fit = self.budget_s / max(startup_s, 1e-9)
-        least = SLOW_PROCESSES if self.shared else FEWEST_PROCESSES
-        least = max(1, min(least, int(fit)))
+        least = max(1, min(SLOW_PROCESSES, int(fit))) if self.shared else FEWEST_PROCESSES
         return min(self.fewest_processes, max(least, int(MOST_SETUP_RATIO * fit)))
 
     def all_processes(self, startup_s: float) -> int:

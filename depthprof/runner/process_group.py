@@ -55,6 +55,7 @@ class ProcessGroup:
             the latest beginning of a segment took; before the first pair, what warm-up suggests.
         sides, environment: what the workers answered when they loaded, baseline first.
         memory_bytes: taken to load, 0 where the system gives no figure.
+        new_layouts: whether every segment had one of its own.
     """
 
     def __init__(self, plan: Plan, index: int) -> None:
@@ -76,7 +77,7 @@ class ProcessGroup:
         self._blocks = 0
         self._iterations = 1
         self._watch = self._is_long = False
-        self._new_layouts = True
+        self.new_layouts = True
         self._share_s = 0.0
         self._rounds_ns: dict[str, list[float]] = {}
         self._warm_up_counts = dict.fromkeys(self._names, 0)
@@ -158,7 +159,7 @@ class ProcessGroup:
         if self.segments:
             command = {"command": "renew", "seed": f"{self._plan.seed}/{self.index}/{self.pairs}"}
             for worker in dict.fromkeys(self._workers.values()):
-                self._new_layouts &= worker.ask(command, BLOCK_LIMIT_S)["moved"]
+                self.new_layouts &= worker.ask(command, BLOCK_LIMIT_S)["moved"]
         self.segments.append(self.pairs)
         for side in reversed(pair_order(self._order, self.pairs)):
             if self._rounds_ns[side][-1] < REFILL_BELOW_NS:
@@ -208,7 +209,7 @@ class ProcessGroup:
             iterations_per_block=self._iterations,
             turns=self.pairs,
             segments=tuple(start for start in self.segments if start < self.pairs),
-            new_layouts=self._new_layouts,
+            new_layouts=self.new_layouts,
         )
 
     def _warm(self, side: str, target_ns: int) -> Taken:

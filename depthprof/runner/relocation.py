@@ -51,7 +51,8 @@ class Relocation:
 
         Returns:
             Whether this is a new layout: False where networks are compiled, scripted, captured in
-            a CUDA graph or too large to be copied, or where there is nothing to move.
+            a CUDA graph or too large to be copied, and where a pipeline has neither weights that
+            are found nor a `relocate`: what it computes with is not known then.
 
         Raises:
             PipelineError: a pipeline's own `relocate` raised.
@@ -77,21 +78,21 @@ class _Move:
 
     def side(self, name: str, pipeline: Any, batches: list[list[Any]]) -> bool:
         """Move all that a side owns; return whether that was enough for a new layout."""
-        held = weights(networks(pipeline))
-        wanted_bytes = weights_bytes(held)
+        wanted_bytes = weights_bytes(weights(networks(pipeline)))
         movable = weights(_eager(pipeline))
         self._padding_share = PADDINGS / max(PADDINGS, len(movable))
         moved_bytes = self._weights(movable) if _fits(movable) else 0
         for batch in batches:
             batch[:] = [self.value(picture) for picture in batch]
-        for one in objects_of(pipeline):  # a wrapper hands on the stages alone
-            if callable(getattr(type(one), "relocate", None)):
-                try:
-                    one.relocate(self.value)
-                except (Exception, SystemExit) as error:  # the border to foreign code
-                    text = f"relocate raised {type(error).__name__}: {error}"
-                    raise PipelineError(text, side=name) from error
-        return moved_bytes >= MOVED_RATIO * wanted_bytes and bool(self._old)
+        movers = [one for one in objects_of(pipeline) if callable(_relocate(one))]
+        for one in movers:  # a wrapper hands on the stages alone
+            try:
+                one.relocate(self.value)
+            except (Exception, SystemExit) as error:  # the border to foreign code
+                text = f"relocate raised {type(error).__name__}: {error}"
+                raise PipelineError(text, side=name) from error
+        is_known = bool(wanted_bytes or movers)
+        return is_known and moved_bytes >= MOVED_RATIO * wanted_bytes and bool(self._old)
 
     def value(self, value: Any) -> Any:
         """An array or tensor in fresh memory; the same one again where it is asked for again."""
@@ -156,6 +157,10 @@ class _Move:
         ]
 
 
+def _relocate(value: Any) -> Any:
+    return getattr(type(value), "relocate", None)
+
+
 def _eager(pipeline: object) -> list[nn.Module]:
     """Networks whose weights may be given other addresses: no compiler or graph knows them."""
     held = list(objects_of(pipeline))
@@ -191,6 +196,7 @@ def _is_plain(value: Any) -> bool:
         and value.device.type in ("cpu", "cuda")
         and value.numel() > 0
         and not (value.is_quantized or value.is_inference() or value.is_conj() or value.is_neg())
+        and not (torch.cuda.is_initialized() and value.is_pinned())  # a copy would be pageable
     )
 
 

@@ -11,7 +11,12 @@ from depthprof.runner.plan import MayEnd, OnProgress, Plan, Progress
 from depthprof.runner.process_group import ProcessGroup, Taken
 from depthprof.runner.recorder import Recorder
 from depthprof.runner.telemetry import RunTelemetry
-from depthprof.stats.interim import ANALYSED_PROCESSES, FEWEST_AT_THE_END, is_analysis
+from depthprof.stats.interim import (
+    ANALYSED_PROCESSES,
+    FEWEST_AT_THE_END,
+    FEWEST_PROCESSES,
+    is_analysis,
+)
 from depthprof.system.machine import free_memory_bytes, usable_cores
 
 FIRST_SEGMENT_S, SEGMENT_S, SEGMENT_PAIRS = 0.1, 0.5, 3.5
@@ -42,7 +47,8 @@ def measure(
     """Measure what was planned.
 
     Ctrl-C and a failing side end the run early; what was measured by then stays. Sides that one
-    process cannot hold are measured anew in separate ones, and the run notes why.
+    process cannot hold are measured anew in separate ones, with the whole budget, and the run notes
+    why.
 
     Args:
         plan: what to measure. on_progress: called after each block with where the run stands.
@@ -178,6 +184,9 @@ class _Measurement:
         before = self._present
         count = self._plan.all_processes(self._startup_s / len(before))
         is_due = len(before) == self._plan.fewest_processes < count
+        if self._plan.launches is None and not all(group.new_layouts for group in before):
+            count = max(count, FEWEST_PROCESSES)  # they are the layouts then
+            is_due = len(before) < count
         if is_due and self._fit_beside(count - len(before)):
             self._present, self._count = [], count
             self._start(range(len(before), count), stack)
@@ -199,8 +208,8 @@ class _Measurement:
     def _has_time(self, group: ProcessGroup, end: float) -> bool:
         """Whether a process takes another segment.
 
-        Each takes one, and all together as many as can decide anything, even where that takes
-        longer than the budget: up to twice, with starting on top where that alone took all of it.
+        Each takes one, and all together FEWEST_SEGMENTS, even where that takes longer than the
+        budget: by the time that starting took.
         """
         now = monotonic()
         mine = len(group.segments) * self._count
@@ -211,9 +220,9 @@ class _Measurement:
 
     def _analysed(self) -> bool:
         """Analyse the data where that is due; return whether measuring may end."""
-        are_heard = all(group.segments for group in self._present)
+        are_measured = all(group.segments for group in self._present)
         are_many = self._present[-1].index + 1 >= ANALYSED_PROCESSES
-        if not (is_analysis(self._segments) and are_heard and are_many):
+        if not (is_analysis(self._segments) and are_measured and are_many):
             return False
         return self._may_end(self._recorder.run(0.0, self._goal))
 

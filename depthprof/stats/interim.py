@@ -9,11 +9,13 @@ inequality), and any number of them may be taken.
 """
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 Until = Literal["decided", "culprit", "exit code"]
 """What a comparison is measured for: every stage decided, the first clear culprit, or the exit
 code."""
+
+UNTIL: tuple[Until, ...] = get_args(Until)
 
 LAST = 0
 """Number of the analysis at the planned end of a run; the early ones are 1, 2, ..."""
@@ -29,9 +31,9 @@ CHANGE_PART = 0.04
 An estimate must reach the threshold besides, so the share of false alarms is lower."""
 
 SAME_ERROR, SAME_ERROR_EARLY = 0.05, 0.01
-"""Error with which a change by the threshold may be called SAME, at the end and early: two
-one-sided tests, which need no correction (Schuirmann, J. Pharmacokinet. Biopharm. 15 (1987)
-657-680; Berger and Hsu, Stat. Sci. 11 (1996) 283-302)."""
+"""Error with which a change by exactly the threshold may be called SAME, at the end and at each
+early analysis: two one-sided tests, which need no correction (Schuirmann, J. Pharmacokinet.
+Biopharm. 15 (1987) 657-680; Berger and Hsu, Stat. Sci. 11 (1996) 283-302)."""
 
 FEWEST_TO_STOP = 12
 """So many units may end a run early by calling a stage SAME."""
@@ -51,7 +53,8 @@ FEWEST_PROCESSES, PROCESSES = 6, 10
 """A run has so many processes at least and at most, as its budget allows."""
 
 ANALYSED_PROCESSES = 3
-"""No early analysis before so many processes were heard: fewer cannot be told apart."""
+"""No early analysis before so many processes were measured, and fewer call only large changes: how
+much processes differ cannot be estimated from fewer."""
 
 
 def is_analysis(segments: int) -> bool:

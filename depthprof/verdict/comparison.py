@@ -169,11 +169,13 @@ def _problem(name: str, spans: _Spans, rule: Rule) -> Reason | None:
                 " decide nothing"
             )
         return Reason("too_few_pairs", text)
-    count = len(np.unique(spans.layout))
+    count = len(np.unique(spans.layout if rule.shared else spans.launch))
     if count < FEWEST_AT_THE_END:
+        unit = "memory layout" if rule.shared else "process"
+        plural = "" if count == 1 else "s" if rule.shared else "es"
         text = (
-            f"{count} memory layout{'' if count == 1 else 's'} cannot tell the code from what a"
-            f" layout does to its times; at least {FEWEST_AT_THE_END} can"
+            f"{count} {unit}{plural} cannot tell the code from what a {unit} does to its times;"
+            f" at least {FEWEST_AT_THE_END} can"
         )
         return Reason("too_few_layouts", text)
     if not (spans.ns > 0).all():

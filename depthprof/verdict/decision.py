@@ -82,7 +82,7 @@ def verdicts_of(comparison: Comparison, policy: Policy) -> tuple[Verdict, ...]:
         status, reason = decide_stage(row, policy)
         if status is Status.INCONCLUSIVE and _is_negligible(comparison, row, policy):
             status, reason = Status.NEGLIGIBLE, _negligible(comparison, row)
-        elif status is Status.INCONCLUSIVE and row.problem is None:
+        elif status is Status.INCONCLUSIVE:
             reason = why_undecided(comparison, row, policy, reason)
         found.append(Verdict(row.stage, status, reason))
     return tuple(found)

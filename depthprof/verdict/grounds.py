@@ -40,7 +40,8 @@ class Rule:
         count = known.layouts if self.shared else known.units
         if known.unit == "pair" or count < FEWEST_AT_THE_END:
             return Grounds(units=known.units, unit=known.unit)
-        is_enough = count >= (FEWEST_AT_THE_END if self.analysis == LAST else FEWEST_TO_STOP)
+        least = FEWEST_AT_THE_END if self.analysis == LAST else FEWEST_TO_STOP
+        is_enough = count >= least and known.processes >= ANALYSED_PROCESSES
         sure = 1 - change_error(self.confidence, self.analysis)
         same = 1 - 2 * same_error(self.analysis)
         return Grounds(

@@ -21,14 +21,21 @@ from depthprof.records import (
     Status,
 )
 from depthprof.records.traits import calibration_name
-from depthprof.stats.interim import FEWEST_AT_THE_END, LAST, PROCESSES, change_error
+from depthprof.stats.interim import (
+    ANALYSED_PROCESSES,
+    FEWEST_AT_THE_END,
+    FEWEST_FOR_SMALL,
+    LARGE_RATIO,
+    LAST,
+    change_error,
+)
 from depthprof.stats.layouts import centre, student_quantile
 from depthprof.stats.paired import by_group
 from depthprof.storage.machine_files import find_calibration
 from depthprof.verdict.comparison import compare
 from depthprof.verdict.decision import POWER, decide, detectable_ratio
 from depthprof.verdict.evidence import evidence
-from depthprof.verdict.pairing import Pairs, pair_blocks, seconds_per_pair
+from depthprof.verdict.pairing import Pairs, pair_blocks
 
 LAYOUTS = 100
 """Layouts of a run whose iterations are short; Student's quantile hardly changes beyond."""
@@ -56,6 +63,14 @@ class Noise:
     median_ns: float
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How many pairs and processes a run has, on average."""
+
+    pairs: float
+    processes: float
+
+
 def calibrate(
     runs: Sequence[Run], placebos: int, policy: Policy, budget_s: float, subject: str
 ) -> Calibration:
@@ -65,7 +80,7 @@ def calibrate(
         runs: of two sides each, all of one machine and workload.
         placebos: how many of them differ harmlessly.
         policy: whose verdicts are counted; its own calibration is not used.
-        budget_s: seconds of measured turns the detectable slow-down is stated for.
+        budget_s: of a run, for which the detectable slow-down is stated.
         subject: what was measured, in words.
 
     Raises:
@@ -75,15 +90,19 @@ def calibrate(
         raise ValueError("a calibration needs at least one run")
     known = [evidence(run) for run in runs]
     decided = [decide(compare(one.run, policy, known=one), policy) for one in known]
-    a_pair_s = [one for one in map(seconds_per_pair, runs) if one is not None]
-    pairs = max(1.0, budget_s / float(np.mean(a_pair_s))) if a_pair_s else 1.0
     blocks = [pair_blocks(one) for one in known]
+    pairs = float(np.mean([len(one.launch) for one in blocks]))
+    spent_s = float(np.mean([run.elapsed_s for run in runs]))
+    size = Size(
+        pairs * budget_s / spent_s if spent_s else pairs,
+        float(np.mean([len(run.launches) for run in runs])),
+    )
     stages = []
     for column, name in enumerate(known[0].names):
         noise = stage_noise(blocks, [one.clocks[column] for one in known], column)
         alarms = sum(one.verdict(name).status in ALARMS for one in decided)
         if noise is not None:
-            stages.append(_stage(noise, name, policy, pairs, alarms))
+            stages.append(_stage(noise, name, policy, size, alarms))
     return Calibration(
         fingerprint=calibration_name_of(runs[0]),
         subject=subject,
@@ -97,9 +116,9 @@ def calibrate(
 
 
 def _stage(
-    noise: Noise, name: str, policy: Policy, pairs: float, false_alarms: int
+    noise: Noise, name: str, policy: Policy, size: Size, false_alarms: int
 ) -> StageCalibration:
-    floor = math.expm1(FLOOR_DEVIATIONS * noise.launch_sd / math.sqrt(PROCESSES))
+    floor = math.expm1(FLOOR_DEVIATIONS * noise.launch_sd / math.sqrt(size.processes))
     return StageCalibration(
         stage=name,
         clock=noise.clock,
@@ -107,7 +126,7 @@ def _stage(
         pair_sd_ratio=round(noise.pair_sd, 6),
         launch_sd_ratio=round(noise.launch_sd, 6),
         noise_ratio=round(floor, 6),
-        detectable_ratio=round(expected_detectable(noise, name, floor, policy, pairs), 6),
+        detectable_ratio=round(expected_detectable(noise, name, floor, policy, size), 6),
         false_alarms=false_alarms,
     )
 
@@ -134,13 +153,13 @@ def stage_noise(blocks: Sequence[Pairs], clocks: Sequence[str], column: int) -> 
         or the stage takes no time.
     """
     means, squares, freedom, parts, lengths = [], 0.0, 0, [], []
-    segments = pairs_heard = 0
+    segments = pairs_measured = 0
     for pairs in blocks:
         spans = pairs.judged_ns[:, :, column]
         sound = (spans > 0).all(axis=0)
         logs = np.log(spans[1, sound] / spans[0, sound])
         lengths.append(float(np.nanmedian(spans)) if sound.any() else math.nan)
-        pairs_heard += len(logs)
+        pairs_measured += len(logs)
         for process in np.unique(pairs.launch[sound]):
             mine = pairs.launch[sound] == process
             groups = by_group(logs[mine], pairs.segment[sound][mine])
@@ -156,12 +175,12 @@ def stage_noise(blocks: Sequence[Pairs], clocks: Sequence[str], column: int) -> 
     within = squares / freedom
     beyond = float(np.mean(np.square(means))) - within * float(np.mean(parts))  # the truth is 1
     clock = max(set(clocks), key=clocks.count)
-    pair_sd = math.sqrt(within * pairs_heard / segments)
+    pair_sd = math.sqrt(within * pairs_measured / segments)
     return Noise(pair_sd, math.sqrt(max(0.0, beyond)), clock, median_ns)
 
 
 def expected_detectable(
-    noise: Noise, stage: str, floor_ratio: float, policy: Policy, pairs: float
+    noise: Noise, stage: str, floor_ratio: float, policy: Policy, size: Size
 ) -> float:
     """The minimum detectable change that a run is expected to have at its planned end.
 
@@ -170,14 +189,17 @@ def expected_detectable(
 
     Args:
         noise: of the stage. floor_ratio: its noise floor. policy: threshold, floor, confidence.
-        pairs: how many the budget gives.
+        size: of the run that the budget gives.
 
     Returns:
         The slow-down; infinite where so few pairs could decide nothing.
     """
-    units = min(LAYOUTS, math.floor(pairs))
+    units = min(LAYOUTS, math.floor(size.pairs))
     if units < FEWEST_AT_THE_END:
         return math.inf
-    error = math.sqrt(noise.pair_sd**2 / pairs + noise.launch_sd**2 / PROCESSES)
+    error = math.sqrt(noise.pair_sd**2 / size.pairs + noise.launch_sd**2 / size.processes)
     half = student_quantile(units - 1, 1 - change_error(policy.confidence, LAST)) * error
-    return detectable_ratio(policy.needed(stage, noise.median_ns, floor_ratio), half, error)
+    clear, reach = policy.needed(stage, noise.median_ns, floor_ratio)
+    if units < FEWEST_FOR_SMALL or size.processes < ANALYSED_PROCESSES:
+        clear = max(clear, LARGE_RATIO - 1)
+    return detectable_ratio((clear, reach), half, error)

@@ -16,21 +16,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from depthprof.records import Estimate, Grounds, Policy, StageComparison, StageSummary, Status
+from depthprof.records import Estimate, Policy, StageComparison, StageSummary, Status
 from depthprof.stats.interim import (
     ANALYSED_PROCESSES,
-    FEWEST_AT_THE_END,
-    FEWEST_FOR_SMALL,
-    FEWEST_TO_STOP,
     LAST,
     analysis_number,
-    change_error,
     is_analysis,
-    same_error,
 )
 from depthprof.stats.layouts import unit_mean
 from depthprof.stats.paired import exponential
 from depthprof.verdict.decision import decide_stage
+from depthprof.verdict.grounds import Rule
 
 POLICY = Policy()
 ONE = Estimate(1e9, 1e9, 1e9, 0.95)
@@ -75,9 +71,9 @@ def grown(case: Case, random: np.random.Generator, change: float) -> Iterator[St
         values += (level + random.normal(0, case.pair_sd, case.pairs)).tolist()
         layout += [segment] * case.pairs
         process += [owner] * case.pairs
-        heard, is_end = segment + 1, segment + 1 == case.layouts
-        if is_end or (is_analysis(heard) and heard >= ANALYSED_PROCESSES):
-            number = LAST if is_end else analysis_number(heard)
+        measured, is_end = segment + 1, segment + 1 == case.layouts
+        if is_end or (is_analysis(measured) and measured >= ANALYSED_PROCESSES):
+            number = LAST if is_end else analysis_number(measured)
             yield row(np.asarray(values), np.asarray(layout), np.asarray(process), number)
 
 
@@ -89,16 +85,7 @@ def row(
     if mean is None:
         raise ValueError("too few pairs")
     shown = exponential(mean.interval(0.95))
-    enough = FEWEST_AT_THE_END if analysis == LAST else FEWEST_TO_STOP
-    same = exponential(mean.interval(1 - 2 * same_error(analysis)))
-    grounds = Grounds(
-        change=exponential(mean.interval(1 - change_error(0.95, analysis))),
-        same=same if mean.layouts >= enough else None,
-        standard_error=mean.standard_error,
-        units=mean.units,
-        unit=mean.unit,
-        only_large=mean.layouts < FEWEST_FOR_SMALL or mean.processes < ANALYSED_PROCESSES,
-    )
+    grounds = Rule(0.95, analysis, mean.processes, shared=True).grounds(mean, None)
     return StageComparison(
         "forward", "host", SUMMARY, SUMMARY, shown, ONE, (), len(values), grounds
     )

@@ -13,11 +13,13 @@ from depthprof.records import (
     STAGES,
     TOTAL,
     WARM_UP_TURN,
+    Calibration,
     Comparison,
     Estimate,
     Grounds,
     Policy,
     Run,
+    StageCalibration,
     StageComparison,
     StageSummary,
     Status,
@@ -437,7 +439,59 @@ def test_a_stage_that_cannot_matter_is_negligible_and_passes() -> None:
     assert "whatever it does is at most 0." in verdict.reason.text
     assert judged.exit_code == 0
     assert "in every stage that matters" in judged.judgement.sentence
-    assert may_end(replace(run, ended="decided"), POLICY)
+    assert may_end(replace(scaled(run, "postprocess", 0.9), ended="decided"), POLICY)
+
+
+def scaled(run: Run, stage: str, ratio: float) -> Run:
+    """The run, the candidate's stage being so many times as long."""
+    spans = run.samples.host_ns.copy()
+    place = (run.samples.side == 1, STAGES.index(stage))
+    spans[place] = spans[place] * ratio
+    return with_samples(run, places_of(run), spans.tolist())
+
+
+def test_a_negligible_stage_that_looks_slower_is_measured_further_by_compare() -> None:
+    run = scaled(noisy_stage("postprocess", 300_000, 0.6), "postprocess", 1.2)
+    judged = judge(run, POLICY)
+    assert judged.judgement is not None
+    assert judged.judgement.verdict("postprocess").status is Status.NEGLIGIBLE
+    growing = replace(run, ended="decided")
+    assert not may_end(growing, POLICY)
+    assert may_end(growing, POLICY, "exit code")
+
+
+def test_a_gate_that_any_undecided_stage_fails_waits_for_all_of_them() -> None:
+    run = replace(noisy_stage("postprocess", 300_000, 1.0, turns=6), ended="decided")
+    assert may_end(run, POLICY, "exit code")
+    strict = replace(POLICY, fail_on=("slower", "undecided"))
+    assert not may_end(run, strict, "exit code")
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_fewer_than_three_processes_call_nothing_the_same_and_it_is_said(processes: int) -> None:
+    run = simulated(turns=40, launches=processes, noise=0.01)
+    judgement = judge(run, POLICY).judgement
+    assert judgement is not None
+    for verdict in judgement.verdicts:
+        assert verdict.status is Status.INCONCLUSIVE
+        assert "needs --processes 3 or more" in verdict.reason.text
+
+
+def test_what_no_number_of_pairs_decides_is_said() -> None:
+    noise = StageCalibration("forward", "host", 5_000_000, 0.02, 0.1, 0.06, 0.1, 0)
+    noisy = Calibration("ab12", "v2", "2026-01-01", 6, 3, 60.0, 0.95, (noise,))
+    row = row_of(Estimate(1.044, 1.042, 1.046, 0.998))
+    assert pairs_needed(row, replace(POLICY, calibration=noisy)) is None
+
+
+def test_pairs_are_counted_until_a_short_stage_is_within_the_floor() -> None:
+    row = row_of(Estimate(1.05, 0.9, 1.2, 0.998))
+    short = replace(SUMMARY, median_ns=Estimate(6e4, 5e4, 7e4, 0.95))
+    same_ns = Estimate(3_000.0, -6_000.0, 12_000.0, 0.9)
+    row = replace(row, baseline=short, grounds=replace(row.grounds, same_ns=same_ns))
+    needed = pairs_needed(row, POLICY)
+    assert needed is not None
+    assert needed < 30 * row.pairs  # 9 us are to be 2 us
 
 
 def test_a_stage_that_is_surely_slower_is_so_however_small() -> None:

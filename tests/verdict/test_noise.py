@@ -16,7 +16,7 @@ from depthprof.storage.machine_files import find_calibration, write_calibration
 from depthprof.verdict import noise as calibrating
 from depthprof.verdict.decision import judge
 from depthprof.verdict.evidence import evidence
-from depthprof.verdict.noise import expected_detectable
+from depthprof.verdict.noise import Size, expected_detectable
 from depthprof.verdict.pairing import pair_blocks
 from tests.runs import simulated
 
@@ -79,7 +79,7 @@ def test_launches_of_few_pairs_do_not_hide_the_pairs_scatter(turns: int) -> None
 def test_what_is_called_detectable_is_detected() -> None:
     noise = calibrating.Noise(pair_sd=0.04, launch_sd=0.0, clock="host", median_ns=5e6)
     pairs = 60
-    ratio = 1 + expected_detectable(noise, "forward", 0.0, POLICY, pairs)
+    ratio = 1 + expected_detectable(noise, "forward", 0.0, POLICY, Size(pairs, 10))
     found = 0
     for seed in range(40):
         change, scatter = {"forward": ratio}, 0.04 / math.sqrt(2)
@@ -92,13 +92,26 @@ def test_what_is_called_detectable_is_detected() -> None:
 
 def test_detectable_is_never_below_what_the_policy_asks() -> None:
     short = calibrating.Noise(0.001, 0.0, "host", 50_000)
-    assert expected_detectable(short, "forward", 0.0, POLICY, 1e5) > 5_000 / 50_000
+    assert expected_detectable(short, "forward", 0.0, POLICY, Size(1e5, 10)) > 5_000 / 50_000
     long = calibrating.Noise(0.001, 0.0, "host", 5e7)
-    assert expected_detectable(long, "forward", 0.0, POLICY, 1e5) > POLICY.threshold_ratio
-    assert expected_detectable(long, "forward", 0.2, POLICY, 1e5) > 0.2
-    few = expected_detectable(replace(long, pair_sd=0.05), "forward", 0.0, POLICY, 20)
-    many = expected_detectable(replace(long, pair_sd=0.05), "forward", 0.0, POLICY, 2_000)
+    assert expected_detectable(long, "forward", 0.0, POLICY, Size(1e5, 10)) > POLICY.threshold_ratio
+    assert expected_detectable(long, "forward", 0.2, POLICY, Size(1e5, 10)) > 0.2
+    few = expected_detectable(replace(long, pair_sd=0.05), "forward", 0.0, POLICY, Size(20, 10))
+    many = expected_detectable(replace(long, pair_sd=0.05), "forward", 0.0, POLICY, Size(2_000, 10))
     assert few > many
+    for size in (Size(8, 6), Size(100, 2)):  # such runs call large changes only
+        assert expected_detectable(long, "forward", 0.0, POLICY, size) > 0.25
+
+
+def test_what_is_detectable_is_stated_for_runs_like_those_that_were_measured() -> None:
+    run = replace(simulated(turns=8, noise=0.05, launches=6), elapsed_s=60.0)
+    moved = [replace(one, elapsed_s=60.0) for one in runs(8, launch_sd=0.03)]
+    few = calibrating.calibrate(moved, 4, POLICY, 60.0, "v2")
+    assert stage(few).noise_ratio == pytest.approx(
+        math.expm1(3 * stage(few).launch_sd_ratio / math.sqrt(len(moved[0].launches))), rel=1e-3
+    )
+    half, whole = (calibrating.calibrate([run] * 2, 1, POLICY, s, "v2") for s in (30.0, 60.0))
+    assert stage(half).detectable_ratio > stage(whole).detectable_ratio
 
 
 def test_a_noise_floor_raises_the_threshold_of_its_stage_alone() -> None:
