@@ -2,17 +2,18 @@
 
 Runs a published pipeline against itself, with both sides in one worker (`shared`) and in a worker
 each (`separate`), on the same schedule as `compare`. Starting workers takes most of the time, so a
-set of launches is measured for longer than it needs and its turns are cut into short comparisons,
-each with a few turns of every launch, and each judged by itself. Comparisons of one set share
-their launches: a layout that moves a stage moves it in all of them. So sets are counted too, and
-the interval, which takes the comparisons for independent, is narrower than the truth.
+set of processes is measured for longer than it needs and its segments are cut into short
+comparisons, each with a few segments of every process, and each judged by itself. Comparisons of
+one set share their processes: what one of them does to a stage it does in all of them. So sets are
+counted too, and the interval, which takes the comparisons for independent, is narrower than the
+truth.
 """
 
 import argparse
 import json
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from time import monotonic
@@ -67,18 +68,23 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
     return (max(0.0, low) if hits else 0.0), (min(1.0, high) if hits < trials else 1.0)
 
 
-def cut(run: Run, turns: int) -> list[Run]:
-    """Cut a run into comparisons of so many turns of each launch; what is left over is dropped."""
-    samples = run.samples
-    taken = [launch.turns for launch in run.launches]
+def cut(run: Run, segments: int) -> list[Run]:
+    """Cut a run into comparisons of so many segments of each process; what is left is dropped."""
+    bounds = {one.index: [*(one.segments or range(one.turns)), one.turns] for one in run.launches}
+    fewest = min((len(mine) - 1 for mine in bounds.values()), default=0)
     return [
-        replace(run, samples=_of_turns(samples, start, start + turns))
-        for start in range(0, min(taken, default=0) - turns + 1, turns)
+        replace(run, samples=_of_segments(run.samples, bounds, start, start + segments))
+        for start in range(0, fewest - segments + 1, segments)
     ]
 
 
-def _of_turns(samples: Samples, start: int, end: int) -> Samples:
-    kept = (samples.turn >= start) & (samples.turn < end)
+def _of_segments(
+    samples: Samples, bounds: Mapping[int, Sequence[int]], start: int, end: int
+) -> Samples:
+    kept = np.zeros(len(samples), dtype=bool)
+    for process, mine in bounds.items():
+        pairs = (samples.turn >= mine[start]) & (samples.turn < mine[end])
+        kept |= (samples.launch == process) & pairs
     return replace(_masked(samples, kept), interruptions=_masked(samples.interruptions, kept))
 
 
@@ -111,13 +117,13 @@ def plan_of(
 
 
 def count(
-    way: str, seconds: float, take: Callable[[int, str], Run], turns: int, clock: Any = monotonic
+    way: str, seconds: float, take: Callable[[int, str], Run], segments: int, clock: Any = monotonic
 ) -> Counted:
     """Take sets until another one would not fit into the time; at least one.
 
     Args:
         way: "shared" or "separate". seconds: for all sets. take: gives the run of a set.
-        turns: of each launch in a comparison. clock: tells the time in seconds.
+        segments: of each process in a comparison. clock: tells the time in seconds.
     """
     started = begun = clock()
     sets = comparisons = trials = alarms = inconclusive = 0
@@ -125,7 +131,7 @@ def count(
     by_stage: dict[str, int] = {}
     while not sets or clock() - started + longest_s <= seconds:
         begun = clock()
-        for one in cut(take(sets, way), turns):
+        for one in cut(take(sets, way), segments):
             judgement = judge(one, Policy()).judgement
             if judgement is None:
                 raise ValueError("a set compares two sides")
@@ -151,14 +157,14 @@ def line(found: Counted) -> str:
         f"{found.way}: {found.alarms} false alarms in {found.trials} stage comparisons ({rate},"
         f" 95 % interval {percent(low)} to {percent(high)}){f': {stages}' if stages else ''};"
         f" {found.inconclusive} undecided; {found.comparisons} comparisons from {found.sets} sets"
-        f" of launches in {found.seconds:.0f} s"
+        f" of processes in {found.seconds:.0f} s"
     )
 
 
 def reached(found: Counted) -> bool | None:
     """Whether the goal of at most 0.5 % is held; None where there are too few to say.
 
-    Where nothing was compared at all, because no launch had enough turns, it is missed.
+    Where nothing was compared at all, because no process had enough segments, it is missed.
     """
     low, _ = found.interval
     if low > GOAL_RATIO or not found.trials:
@@ -173,7 +179,7 @@ def main() -> int:
     parser.add_argument("--ways", default=",".join(WAYS), help="shared, separate, or both")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--launches", type=int, help="of a set; the usual number unless given")
-    parser.add_argument("--turns", type=int, default=4, help="of each launch in a comparison")
+    parser.add_argument("--segments", type=int, default=3, help="of each process in a comparison")
     parser.add_argument("--set-budget", type=float, default=24.0, help="measured seconds of a set")
     parser.add_argument("--input-sizes", default=",".join(map(str, INPUTS_PIXELS)))
     parser.add_argument("--json", type=Path)
@@ -201,7 +207,7 @@ def main() -> int:
         if any(left_s < one.seconds / one.sets for one in found):
             print(f"few  {way}: not begun, because no time was left")
             continue
-        found.append(count(way, left_s / (len(ways) - place), take, arguments.turns))
+        found.append(count(way, left_s / (len(ways) - place), take, arguments.segments))
         goal = {True: "ok   ", False: "MISS ", None: "few  "}[reached(found[-1])]
         print(goal + line(found[-1]), flush=True)
         if arguments.json:

@@ -140,7 +140,7 @@ class MeasuringOptions:
         type=float,
     )
     processes: int | None = option(
-        "N", "worker processes to start [as the budget allows, 6 to 10]", type=int, old="--launches"
+        "N", "worker processes to start [3 to 10, as the budget allows]", type=int, old="--launches"
     )
     no_telemetry: bool = flag("read no clocks, power and load meanwhile")
 

@@ -45,7 +45,7 @@ class GateSettings:
     Attributes:
         baseline: name of the baseline, where none is given.
         processes: worker processes when the gate measures by itself.
-        fail_on: which of "slower" and "inconclusive" fail.
+        fail_on: which of "slower", "inconclusive" and "undecided" fail.
         allow: fields in which the machines may differ.
         common: thresholds of all models; models: of one, by its size.
     """
@@ -73,8 +73,8 @@ class Settings:
     """[tool.depthprof]: what the suites measure, and where runs are kept.
 
     Attributes:
-        models: sizes that the suites measure. budget_s: seconds of measured turns of each
-            comparison of theirs; None leaves it to them.
+        models: sizes that the suites measure. budget_s: seconds of each comparison of theirs;
+            None leaves it to them.
         store: URL of the store; None is SQLite in .depthprof/.
         file: the pyproject.toml that was read; None if there was none.
         The rest is as in `Workload`.

@@ -1,6 +1,6 @@
 """From a run to a comparison, a profile or a digest, and from that to a decision.
 
-Within a run the pair is the unit of evidence, between runs the process.
+Within a run the memory layout is the unit of evidence, between runs the process.
 """
 
 from depthprof.verdict.comparison import compare

@@ -1,7 +1,7 @@
 """Blocks that stand side by side in time: the evidence of a comparison.
 
 A block counts once, by its median iteration, because iterations inside a block are not
-independent of each other; the pair of neighbouring blocks is the unit of evidence.
+independent of each other; two neighbouring blocks, one of each side, are a pair.
 """
 
 from dataclasses import dataclass
