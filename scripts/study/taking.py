@@ -14,13 +14,14 @@ from depthprof.records import TOTAL, Comparison, Estimate, Policy, Result, Run, 
 from depthprof.runner import Plan, Progress, SidePlan, measure
 from depthprof.runner.plan import WORKER
 from depthprof.runner.process_group import ProcessGroup
+from depthprof.stats.interim import Until
 from depthprof.storage.child_processes import child_environment
 from depthprof.system.machine import usable_cores
 from depthprof.verdict.decision import judge
 from depthprof.verdict.evidence import evidence
 from depthprof.verdict.pairing import pair_blocks
 from depthprof.verdict.stopping import may_end
-from scripts.study.cells import GENERATION, Cell
+from scripts.study.cells import DOUBLED, GENERATION, Cell
 from scripts.study.injection import kept_work, shared_work
 from scripts.study.virtual import virtual_run
 
@@ -71,7 +72,10 @@ def take(cell: Cell, budget_s: float) -> tuple[Result, dict[str, Any]]:
         if cell.world == "virtual":
             run = virtual_run(cell, POLICY)
         else:
-            run = measure(plan_of(cell, budget_s), on_progress, lambda run: may_end(run, POLICY))
+            until = until_of(cell)
+            run = measure(
+                plan_of(cell, budget_s), on_progress, lambda run: may_end(run, POLICY, until)
+            )
         ended = monotonic()
         work = kept_work(file)
     judged = judge(run, POLICY)
@@ -80,6 +84,13 @@ def take(cell: Cell, budget_s: float) -> tuple[Result, dict[str, Any]]:
     row["elapsed_s"] = round(ended - started, 3)
     row["measured_s"] = round(_measured_s(run, ended - first_turn[0]), 3) if first_turn else None
     return judged, row
+
+
+def until_of(cell: Cell) -> Until:
+    """What a cell is measured for: a doubled stage for the clear culprit, as with `--fast`."""
+    injection = cell.injection
+    is_doubled = injection is not None and injection.ratio == 1.0 and injection.stage in DOUBLED
+    return "culprit" if is_doubled else "decided"
 
 
 def _rehearse(plan: Plan) -> None:
